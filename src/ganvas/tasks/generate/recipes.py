@@ -22,18 +22,17 @@ EPOCH = 60_000  # images of an epoch of MNIST
 def mnist() -> Experiment:
     """The flagship: class-conditional digits in minutes on two CPU cores.
 
-    | images | time | Frechet distance | times the floor | class accuracy | n |
-    | --- | --- | --- | --- | --- | --- |
-    | 100,000 (default) | 187 and 185 s | 1.074 and 0.997 | 2.0 and 1.8 | 98.6% and 98.8% | 2 seeds (0, 1) |
-    | 300,000 | 536 s | 0.781 | 1.4 | 99.6% | 1 seed (0) |
+    | images | Frechet distance | times the floor | class accuracy | n |
+    | --- | --- | --- | --- | --- |
+    | 300,000 (default) | @FD | @R | @A | @N |
+    | 100,000 | 0.957 | 1.8 | 98.7% | 1 (the model that comes with Ganvas) |
 
-    `ganvas train mnist [images=300k] [seed=1]`, then `python benchmarks/judge.py RUN`: 10,000 samples against the
-    10,000 test images, judge b4a2ec2c (test accuracy 99.66%), floor 0.544 (10,000 training images; 0.443 and 0.374 for
-    the next two blocks of them). Two cores of an AMD EPYC (Zen 3, no native bf16), fp32, with a matrix product of
-    113 to 144 GFLOP/s around these runs; torch 2.13.0; 2026-11-22. The time is that of the training loop with pictures
-    and snapshots. In bf16 the 100,000 images take 87 and 73 s (Zen 4, matrix product 422 GFLOP/s in bf16, 163 in
-    fp32; 2026-11-25, twice) or 44 s (AMX, 2,840; 3 times). The 300,000 take 244 s on Zen 4: 1.3 times the floor, 99.5%
-    (judge cab130e0, once). A detector follows, in about 8 s.
+    `ganvas train mnist [images=100k] [seed=1]`, then `python benchmarks/judge.py RUN`: 10,000 samples against the
+    10,000 test images, judge a00a52ab (test accuracy 99.62%), floor 0.541 (10,000 training images; 0.421 and 0.348 for
+    the next two blocks of them); bf16, AMD EPYC (Zen 5, no AMX), torch 2.13.0; 2026-11-30. The 300,000 images take
+    @T s of processor time on one thread, with start, pictures and the detector at the end; on two cores 244 s (Zen 4,
+    bf16; 2026-11-25, once) or 536 s (Zen 3, fp32; 2026-11-22, once), the training loop alone. The 100,000 take 187 s in
+    fp32 (Zen 3), 80 s in bf16 (Zen 4, mean of two) and 44 s with AMX.
     """
     return Experiment(
         recipe="mnist",
