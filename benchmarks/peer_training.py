@@ -35,7 +35,7 @@ from ganvas.training.trainer import Config, choose_precision
 SHARES = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)  # of the time, after which weights are kept
 RATE = 2e-4  # Adam's, in all of these papers
 SNAPSHOT = 120.0  # seconds from one to the next
-TRIAL = 20.0  # seconds in which a recipe shows its speed
+TRIAL = 20.0  # seconds in which a recipe shows its speed, at most; an eighth of a short training
 MARGIN = 0.97  # of that speed, because pictures and snapshots take time, too
 CPU = torch.device("cpu")
 
@@ -250,8 +250,10 @@ def train_peer(peer: Peer, data: ImageData, plan: dict[str, Any], folder: Path) 
             print(f"{folder.name}: {training.images:,} images, {saved:.0f} s", flush=True)
 
 
-def speed_of(experiment: Any, threads: int) -> float:
+def speed_of(experiment: Any, plan: dict[str, Any]) -> float:
     """Images a second of processor time that a recipe trains on, from a short trial."""
+    threads = plan["threads"]
+    wanted = threads * min(TRIAL, plan["minutes"] * 60 / 8)
     first = last = 0, 0.0
     with tempfile.TemporaryDirectory() as folder:
         for event in experiment.run(Path(folder) / "trial"):
@@ -260,7 +262,7 @@ def speed_of(experiment: Any, threads: int) -> float:
             last = event.images, time.process_time()
             if event.images <= 10 * experiment.training.batch:
                 first = last
-            elif last[1] - first[1] > TRIAL * threads:
+            elif last[1] - first[1] > wanted:
                 break
     return (last[0] - first[0]) * threads / (last[1] - first[1])
 
@@ -270,7 +272,7 @@ def train_recipe(plan: dict[str, Any], folder: Path) -> None:
     settings = {"seed": str(plan["seed"]), "evaluate_every": "0", "sample_every": "0", "device": "cpu", **plan["set"]}
     planned = folder / "images.json"
     if not planned.is_file():
-        rate = speed_of(api.experiment(plan["who"], plan["data"], settings), plan["threads"])
+        rate = speed_of(api.experiment(plan["who"], plan["data"], settings), plan)
         planned.write_text(json.dumps(round(rate * MARGIN * plan["minutes"] * 60)))
     images = json.loads(planned.read_text())
     moments = ",".join(str(round(share * images)) for share in SHARES[:-1])

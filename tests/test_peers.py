@@ -202,7 +202,24 @@ def test_the_referee_is_the_same_again_and_its_shares_are_by_class(tmp_path: Pat
 
 def test_training_pictures_of_the_referee_are_mirrored_where_told_to() -> None:
     ramp = torch.arange(16, dtype=torch.uint8).expand(2, 3, 16, 16)
-    seen = classifier.disturbed(ramp, torch.tensor([True, False]), 12)
-    assert seen.shape == (2, 3, 12, 12)
-    steps = seen[:, 0, 0].int().diff()[:, 3:-3]  # without what the border reflects
-    assert steps.tolist() == [[-1] * 5, [1] * 5]
+    seen = classifier.disturbed(ramp, torch.tensor([True, False]))
+    assert seen.shape == ramp.shape
+    steps = seen[:, 0, 0].int().diff()[:, 2:-2]  # without what the border reflects
+    assert steps.tolist() == [[-1] * 11, [1] * 11]
+
+
+def test_the_patches_of_the_referee_are_white() -> None:
+    network, images = classifier.Network(2), pictures(30, 32).train.images // 2 + torch.arange(32, dtype=torch.uint8)
+    network.whiten(images)
+    network.patches.bias.data.zero_()
+    found = network.patches(classifier.normal(images)).transpose(0, 1).flatten(1)
+    assert torch.allclose(found[:12].cov(), torch.eye(12), atol=0.1)
+    assert torch.allclose(found[12:], -found[:12], atol=1e-5)
+
+
+def test_slow_weights_keep_their_share() -> None:
+    layer = nn.Linear(1, 1)
+    layer.weight.data.fill_(4.0)
+    slow = {"weight": torch.ones(1, 1), "bias": torch.zeros(1)}
+    classifier.average(layer, slow, 0.75)
+    assert layer.weight.item() == slow["weight"].item() == 1.75
