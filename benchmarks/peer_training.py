@@ -230,7 +230,7 @@ def rewind(folder: Path, images: int) -> float:
 
 def train_peer(peer: Peer, data: ImageData, plan: dict[str, Any], folder: Path) -> None:
     """Train until the time is over, from the last snapshot if there is one."""
-    training = Training(peer, data, plan["seed"], plan["precision"])
+    training = Training(peer, data, plan["seed"], plan["format"])
     snapshot, limit = folder / "state.pt", plan["minutes"] * 60
     if snapshot.is_file():
         training.restore(torch.load(snapshot, weights_only=True))
@@ -268,7 +268,10 @@ def speed_of(experiment: Any, plan: dict[str, Any]) -> float:
 
 
 def train_recipe(plan: dict[str, Any], folder: Path) -> None:
-    """Train a recipe so long that it needs the time; continues where it was interrupted."""
+    """Train a recipe so long that it needs the time; continues where it was interrupted.
+
+    What follows the training is counted only where it changes the drawings: a selector, not a detector.
+    """
     settings = {"seed": str(plan["seed"]), "evaluate_every": "0", "sample_every": "0", "device": "cpu", **plan["set"]}
     planned = folder / "images.json"
     if not planned.is_file():
@@ -278,19 +281,20 @@ def train_recipe(plan: dict[str, Any], folder: Path) -> None:
     moments = ",".join(str(round(share * images)) for share in SHARES[:-1])
     settings |= {"images": str(images), "sample_at": moments, "keep_models": "true"}
     experiment = api.experiment(plan["who"], plan["data"], settings)
-    began, seen = time.process_time(), 0
+    began, ended = time.process_time(), (0, 0.0)
     clock = lambda: (time.process_time() - began) / plan["threads"]  # noqa: E731
     for event in experiment.run(folder / "run"):
         if isinstance(event, Started):  # what was read before is not counted; a resumed training is older
             began = time.process_time() - rewind(folder, event.images) * plan["threads"]
         elif isinstance(event, Saved):
-            note(folder, event.images, clock())
+            ended = event.images, clock()
+            note(folder, *ended)
         elif isinstance(event, Sampled) and event.images and event.images < images:
             name = event.path.stem.removeprefix("fakes_")
             note(folder, event.images, clock(), f"run/models/model_{name}.safetensors")
             print(f"{folder.name}: {event.images:,} of {images:,} images, {clock():.0f} s", flush=True)
-        seen = max(seen, event.images)
-    note(folder, seen, clock(), "run/model.safetensors")
+    seconds = clock() if getattr(experiment.task, "select", 0) else ended[1]
+    note(folder, ended[0], seconds, "run/model.safetensors")
 
 
 def train(plan: dict[str, Any], out: Path) -> None:
@@ -303,7 +307,7 @@ def train(plan: dict[str, Any], out: Path) -> None:
     if card.is_file() and json.loads(card.read_text()).get("rates"):
         print(f"{folder.name}: done")
         return
-    dtype = torch.bfloat16 if plan["precision"] == "bf16" else torch.float32
+    dtype = torch.bfloat16 if plan["format"] == "bf16" else torch.float32
     before = round(speed.matrix_rate(dtype))
     card.write_text(json.dumps(plan))
     if plan["who"] in PEERS:

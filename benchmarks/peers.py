@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable
@@ -35,6 +34,7 @@ from ganvas.tasks.generate.evaluate.evaluate import evaluate
 
 ROWS, PAGE = Path(__file__).with_name("peers.jsonl"), Path(__file__).with_name("peers.md")
 METRICS = ["frechet", "precision", "recall"]
+NONE = "–"
 Row = dict[str, Any]
 HEAD = """# Ganvas compared with other GANs
 
@@ -59,13 +59,13 @@ def drawn(plan: Row, file: Path, data: ImageData, count: int) -> tuple[Tensor, T
     if plan["who"] not in PEERS:
         model = ganvas.load(file)
         return model.pictures(range(count)), model.labels(None, count)
-    training = Training(PEERS[plan["who"]], data, plan["seed"], plan["precision"])
+    training = Training(PEERS[plan["who"]], data, plan["seed"], plan["format"])
     training.generator.load_state_dict(torch.load(file, weights_only=True))
     return training.pictures(count, data.spec.size)
 
 
 def figures(pictures: Tensor, data: ImageData, source: str) -> Row:
-    """METRICS of pictures, as `ganvas evaluate` has them, and the floor of the Frechet distance.
+    """METRICS of pictures, as `ganvas evaluate` has them (None where it refuses), and the Frechet distance's floor.
 
     Digits are looked at by the classifier that comes with Ganvas, other pictures by EfficientNet-Lite0.
     """
@@ -77,8 +77,9 @@ def figures(pictures: Tensor, data: ImageData, source: str) -> Row:
         found = {f.metric: f for f in events if isinstance(f, Figure)}
     protocol = found["frechet"].protocol
     return {
-        **{name: round(figure.value, 4) for name, figure in found.items()},
-        "floor": round(found["frechet"].floor, 4),
+        **{name: None if figure.note else round(figure.value, 4) for name, figure in found.items()},
+        "note": found["frechet"].note,
+        "floor": None if found["frechet"].note else round(found["frechet"].floor, 4),
         "extractor": f"{protocol.extractor} {protocol.mark[:8]}",
         "count": protocol.count,
     }
@@ -109,7 +110,8 @@ def measure(folder: Path, referee: classifier.Referee | None, count: int, known:
         row = {**own, "images": kept["images"], "seconds": kept["seconds"], **figures(pictures, data, plan["data"])}
         if referee is not None and referee.classes == data.class_names:
             row |= opinion(referee, pictures, labels, data)
-        print(f"{folder.name}: {row['seconds']:.0f} s, {row['images']:,} images, FD {row['frechet']:.2f}", flush=True)
+        text = number(row["frechet"], ".2f")
+        print(f"{folder.name}: {row['seconds']:.0f} s, {row['images']:,} images, FD {text} {row['note']}", flush=True)
         yield row
 
 
@@ -132,7 +134,7 @@ def curves(lines: Iterable[Row]) -> dict[tuple[Any, ...], list[Row]]:
 
 def reached(curve: list[Row], goal: float) -> Row | None:
     """The first kept model that is at least as good."""
-    return next((row for row in curve if row["frechet"] <= goal), None)
+    return next((row for row in curve if row["frechet"] is not None and row["frechet"] <= goal), None)
 
 
 def at(curve: list[Row], seconds: float) -> Row | None:
@@ -140,17 +142,23 @@ def at(curve: list[Row], seconds: float) -> Row | None:
     return next((row for row in reversed(curve) if row["seconds"] <= 1.05 * seconds), None)
 
 
-def against(curve: list[Row], ours: list[Row]) -> str:
-    """When our model is as good as the last of this training, and how long that took this one."""
-    found = reached(ours, curve[-1]["frechet"])
-    if found is None:
-        return "not reached"
+def against(curve: list[Row], ours: list[Row]) -> list[str]:
+    """How many times our distance this training's is at the end, and when ours was as small."""
+    last, best = curve[-1]["frechet"], ours[-1]["frechet"]
+    if last is None or best is None:
+        return [NONE, NONE]
+    found = reached(ours, last)
     least = "at most " if found is ours[0] else ""
-    return f"{least}{found['seconds']:,.0f} s: {curve[-1]['seconds'] / found['seconds']:.1f} times as soon"
+    soon = (
+        f"{least}{found['seconds']:,.0f} s: {curve[-1]['seconds'] / found['seconds']:.1f} times as soon"
+        if found
+        else "not reached"
+    )
+    return [f"{last / best:.2f}", soon]
 
 
 def number(value: float | None, form: str) -> str:
-    return "–" if value is None or not math.isfinite(value) else format(value, form)
+    return NONE if value is None else format(value, form)
 
 
 def table(group: list[list[Row]]) -> str:
@@ -169,15 +177,19 @@ def table(group: list[list[Row]]) -> str:
         found = [at(curve, t) for t in times]
         cells = [last["who"], str(last["seed"]), f"{last['images']:,}", f"{last['seconds']:,.0f}"]
         cells += [number(row["frechet"] if row else None, ",.1f") for row in [*found, last]]
-        cells += [f"{last['frechet'] / same[-1]['frechet']:.2f}", against(curve, same)] if peer and same else ["–", "–"]
-        cells += [f"{last['precision']:.2f}, {last['recall']:.2f}", number(last.get("named"), ".1%")]
-        cells.append(", ".join(f"{x:.2f}" for x in last["nyquist"]) if "nyquist" in last else "–")
+        cells += against(curve, same) if peer and same else [NONE, NONE]
+        cells.append(f"{number(last['precision'], '.2f')}, {number(last['recall'], '.2f')}")
+        cells.append(number(last.get("named"), ".1%"))
+        cells.append(", ".join(f"{x:.2f}" for x in last["nyquist"]) if "nyquist" in last else NONE)
         lines.append("| " + " | ".join(cells) + " |")
     rates = [rate for curve in group for rate in curve[0]["rates"]]
     notes = [f"## {first['data']}, {first['minutes']:g} minutes of {first['threads']} thread(s)", ""]
-    notes += [f"{first['machine']}; matrix product {min(rates)} to {max(rates)} GFLOP/s ({first['precision']})."]
+    notes += [f"{first['machine']}; matrix product {min(rates)} to {max(rates)} GFLOP/s ({first['format']})."]
     notes += [f"FD: Frechet distance by {first['extractor']}, {first['count']:,} pictures against held-out ones; "]
-    notes[-1] += f"as many training pictures have {first['floor']:.2f}."
+    floor = next((row["floor"] for curve in group for row in curve if row["floor"] is not None), None)
+    notes[-1] += f"as many training pictures have {number(floor, '.2f')}."
+    reasons = dict.fromkeys(row["note"] for curve in group for row in curve if row["note"])
+    notes += [f"{NONE}: {'; '.join(reasons)}."] if reasons else []
     papers = [f"- {who}: {PEERS[who].paper}" for who in PEERS if any(c[0]["who"] == who for c in group)]
     return "\n".join([*notes, "", *lines, "", *papers])
 
@@ -214,7 +226,7 @@ def main() -> None:
         for seed in a.seeds:
             for who in a.who:
                 plan = {"data": source, "who": who, "minutes": a.minutes, "threads": a.threads, "seed": seed}
-                train({**plan, "precision": precision(), "set": {} if who in PEERS else settings}, a.out)
+                train({**plan, "format": precision(), "set": {} if who in PEERS else settings}, a.out)
     elif a.verb == "measure":
         referee = classifier.load(a.referee) if a.referee else None
         for plan in sorted(a.out.glob("*/plan.json")):

@@ -138,8 +138,8 @@ def test_weights_are_kept_once_for_each_share_of_the_time() -> None:
     assert kept == [2.1, 4.5, 31.0, 33.0, 64.0]
 
 
-def row(who: str, seconds: float, frechet: float, **more: Any) -> dict[str, Any]:
-    own = {"data": "d", "minutes": 1.0, "threads": 1, "who": who, "seed": 0, "set": {}, "precision": "fp32"}
+def row(who: str, seconds: float, frechet: float | None, **more: Any) -> dict[str, Any]:
+    own = {"data": "d", "minutes": 1.0, "threads": 1, "who": who, "seed": 0, "set": {}, "format": "fp32", "note": ""}
     own |= {
         "machine": "m",
         "rates": [7, 9],
@@ -159,6 +159,7 @@ def test_the_table_says_who_is_better_at_the_same_time_and_sooner_at_the_same_di
         row("images", 61, 20.0, named=0.7, nyquist=[1, 1, 1.25]),
     ]
     lines += [row("dcgan", 60, 40.0), row("dcgan", 15, 90.0), row("sngan", 60, 10.0)]
+    lines += [row("tutorial-mlp", 60, None, note="all the same")]
     text = peers.page(lines)
     cells = {line.split(" | ")[0][2:]: line.strip("| ").split(" | ")[1:] for line in text.splitlines() if "| " in line}
     assert cells["images"] == [
@@ -176,6 +177,8 @@ def test_the_table_says_who_is_better_at_the_same_time_and_sooner_at_the_same_di
     ]
     assert cells["dcgan"][2:8] == ["60", "–", "90.0", "40.0", "2.00", "16 s: 3.9 times as soon"]
     assert cells["sngan"][5:8] == ["10.0", "0.50", "not reached"]
+    assert cells["tutorial-mlp"][5:8] == ["–", "–", "–"]
+    assert "–: all the same." in text
     assert "matrix product 7 to 9 GFLOP/s" in text
 
 
