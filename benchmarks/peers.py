@@ -44,7 +44,8 @@ Written by `python benchmarks/peers.py write` from `peers.jsonl`; `peers.py` say
 python benchmarks/peers.py train mnist --minutes 3 --seeds 0 1 2 --who mnist classic-mlp tutorial-mlp tutorial-dcgan
 python benchmarks/peers.py train cifar10-32.zip --minutes 60 --who images dcgan dcgan-64 sngan-cnn sngan-labels sngan
 python benchmarks/peers.py train avatars-64.zip --minutes 60 --who images dcgan-64
-python benchmarks/classifier.py train cifar10-32.zip --to referee.pt
+python benchmarks/classifier.py train cifar10-32.zip --to five.pt
+python benchmarks/classifier.py train cifar10-32.zip --start five.pt --epochs 4 --seed 1 --to referee.pt
 python benchmarks/peers.py measure peers --referee referee.pt
 ```
 
