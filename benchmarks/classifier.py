@@ -3,7 +3,7 @@
 It shares nothing with Ganvas's networks and learns from the training pictures alone, so it may judge any model. For
 CIFAR-10 it is trained on 32 pixels:
 
-    python benchmarks/classifier.py train cifar10-32.zip --to five.pt                 # 455 s of one core: 86.2% of the test
+    python benchmarks/classifier.py train cifar10-32.zip --to five.pt
     python benchmarks/classifier.py train cifar10-32.zip --start five.pt --epochs 4 --seed 1 --to referee.pt
     python benchmarks/classifier.py judge runs/00000-images --referee referee.pt --data cifar10-32.zip
     python benchmarks/classifier.py judge drawings/ --referee referee.pt --data cifar10-32.zip
