@@ -18,6 +18,7 @@ from ganvas.training.batches import Batch, Batches
 from ganvas.training.studio import Part
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from ganvas.metrics.figures import Figure
@@ -190,6 +191,19 @@ class Task(ABC):
             config: of the training, a `trainer.Config`.
         """
         return
+
+    def begin(self, batches: Batches, precision: AbstractContextManager[Any]) -> Iterator[str]:
+        """Work on the networks to be done before the first step of a new training; by default none.
+
+        The results depend on the seed alone. If it is interrupted, it starts over.
+
+        Args:
+            precision: the context for forward passes.
+
+        Yields:
+            A sentence for the user after each piece of work, '' for none.
+        """
+        yield from ()
 
     def shared(self, row: dict[str, Any]) -> dict[str, Any]:
         """What a model file may tell of the last log row."""
