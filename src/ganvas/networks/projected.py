@@ -2,10 +2,10 @@
 
 The generator is made of residual blocks that double the size (He et al. 2016; Miyato et al. 2018), with batch norms
 that have a scale and a shift for each class (Dumoulin et al. 2017). The discriminator judges each image several times:
-one part sees pixels; the others see maps of a frozen network that has learned from the same pictures before (`backbone`;
-Sauer et al. 2021), and judge every place of a map. Labels enter each of them by projection (Miyato and Koyama 2018),
-and each is told how much the batch varies (Karras et al. 2018). Most channel counts are multiples of 32: with fewer a
-convolution reaches a small part of a processor's speed (docs/log.md, 2026-11-30).
+one part sees pixels; the others see maps of a frozen network that has learned from the same pictures before
+(`backbone`; Sauer et al. 2021), and judge every place of a map. Labels enter each of them by projection (Miyato and
+Koyama 2018), and each is told how much the batch varies (Karras et al. 2018). Most channel counts are multiples of 32:
+with fewer a convolution reaches a small part of a processor's speed (docs/log.md, 2026-11-30).
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ class Config:
     """Settings of the pair."""
 
     latent_dim: int = knob(64, "numbers that the generator draws from", low=1, high=2**16)
-    width: int = knob(32, "channels of the generator's largest map; smaller maps have up to four times as many", low=8, high=2**12)
+    width: int = knob(
+        32, "channels of the generator's largest map; smaller maps have up to four times as many", low=8, high=2**12
+    )
     judges: int = knob(64, "channels of the parts of the discriminator that see features", low=8, high=2**12)
     pixels: int = knob(32, "channels, at half of the image's size, of the part that sees pixels", low=8, high=2**12)
     backbone: int = knob(64, "channels of the first map of the network whose features are seen", low=8, high=2**12)
@@ -176,7 +178,7 @@ class Discriminator(nn.Module):
         return torch.cat([*maps, self.pixels(views[-1], labels, groups).expand(-1, maps[0].shape[1])], 1)
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """images [B, C, H, W] -> the backbone's maps, the activations of the part that sees pixels, and its features."""
+        """images [B, C, H, W] -> the backbone's maps, then all activations of the part that sees pixels."""
         return [*self.views(images)[:-1], *self.pixels.features(images)]
 
     def forward(self, images: Tensor, labels: Tensor | None = None, groups: int = 1) -> Tensor:

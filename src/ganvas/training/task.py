@@ -137,6 +137,11 @@ class Task(ABC):
         return {}
 
     @classmethod
+    def remarks(cls, experiment: Experiment) -> list[str]:
+        """What is to be said when a new training begins, such as which setting was chosen by the data."""
+        return []
+
+    @classmethod
     def check_extended(cls, experiment: Experiment) -> None:
         """Raise a UserError if a run cannot be given more `images` than it began with."""
         return

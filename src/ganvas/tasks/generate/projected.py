@@ -12,14 +12,16 @@ import torch
 from torch import Tensor
 
 from ganvas.core import seeds
-from ganvas.networks import backbone
+from ganvas.networks.projected import Discriminator
 from ganvas.tasks.generate.task import GenerateTask
+from ganvas.tasks.generate.teach import BATCH, teach
 from ganvas.training import losses
 from ganvas.training.batches import MOST_TIMES, Batch, Batches
 
 SAID_EVERY = 20.0  # seconds between two sentences on the teaching
+MOST_EPOCHS = 20  # of the teaching
 MEASURED = 500  # images from which the scales of the maps are taken
-FEATURES = 10.0  # weight of the penalties on features; on pixels it is 1
+FEATURES = 300.0  # weight of the penalties on features, which have many more numbers than pixels, where it is 1
 
 
 class ProjectedTask(GenerateTask):
@@ -29,23 +31,26 @@ class ProjectedTask(GenerateTask):
     step goes back through them, because the network that makes them does not change.
     """
 
+    discriminator: Discriminator
+
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
         self._seen: tuple[list[Tensor], Tensor] | None = None  # by the discriminator's step, for the generator's
 
     def begin(self, batches: Batches, precision: AbstractContextManager[Any]) -> Iterator[str]:
-        count, size = self.config.teach, min(backbone.BATCH, MOST_TIMES * batches.count)
+        count = min(self.config.teach, MOST_EPOCHS * batches.count)
+        size = min(BATCH, MOST_TIMES * batches.count)
         steps, classes = math.ceil(count / size), self.spec.classes
         if not steps:
             return
-        what = "name their classes" if classes else "tell how far they are turned"
-        yield f"First a part of the discriminator learns what the images show, from {count:,} of them: to {what} ..."
+        what = "name the classes" if classes else "tell how far images are turned"
+        yield f"First a part of the discriminator learns to {what}, from {count:,} images (some more than once) ..."
         torch.manual_seed(seeds.key(batches.seed, "teach"))
         lessons = Batches(batches.data, size, seeds.key(batches.seed, "teach"), batches.device)
         drawn = (lessons.at(step * size) for step in range(steps))
         pairs = ((batch.real, batch.labels if classes else None) for batch in drawn)
         said, share = time.monotonic(), 0.0
-        for step, share in backbone.teach(self.discriminator.backbone, pairs, classes, steps, precision):
+        for step, share in teach(self.discriminator.backbone, pairs, classes, steps, precision):
             late = time.monotonic() - said >= SAID_EVERY
             said = time.monotonic() if late else said
             yield f"{step * size:,} of {count:,}: right about {share:.0%} of them so far." if late else ""
@@ -60,14 +65,14 @@ class ProjectedTask(GenerateTask):
         d = self.discriminator
         with torch.no_grad():
             real_views = d.views(real)
-        reused = self._fakes is not None and not self.config.augment
-        with torch.set_grad_enabled(reused):  # the generator's step goes back through them
-            fake_views = d.views(self._fakes if reused else fake)
+        kept = None if self.config.augment else self._fakes
+        with torch.set_grad_enabled(kept is not None):  # the generator's step goes back through them
+            fake_views = d.views(fake if kept is None else kept)
         pairs = zip(real_views, fake_views, strict=True)
         views = [torch.cat([a, b.detach()]).requires_grad_(bool(penalties)) for a, b in pairs]
         logits = d.judge(views, None if labels is None else torch.cat([labels, labels]), 2).float()
         real_logits, fake_logits = logits.chunk(2)
-        self._seen = (fake_views, real_logits.detach()) if reused else None
+        self._seen = (fake_views, real_logits.detach()) if kept is not None else None
         return real_logits, fake_logits, self._steepness(logits, views, penalties)
 
     def _steepness(self, logits: Tensor, views: list[Tensor], penalties: Sequence[str]) -> dict[str, Tensor]:

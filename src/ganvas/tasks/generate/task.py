@@ -25,7 +25,7 @@ from ganvas.images.sheets import COLUMNS, Sheet, cut
 from ganvas.images.spec import ImageSpec
 from ganvas.networks import NETWORKS
 from ganvas.report import diagnosis
-from ganvas.tasks.generate import copies, rejection
+from ganvas.tasks.generate import choice, copies, rejection
 from ganvas.tasks.generate.detect import detector as detection
 from ganvas.training import losses
 from ganvas.training.adaptive import Augment, Gamma
@@ -152,8 +152,18 @@ class GenerateTask(Task):
             )
 
     @classmethod
+    def defaults(cls, experiment: Experiment, given: dict[str, str]) -> dict[str, str]:
+        return choice.settings(cls.recipes, experiment.recipe, given)
+
+    @classmethod
+    def remarks(cls, experiment: Experiment) -> list[str]:
+        return choice.remarks(experiment)
+
+    @classmethod
     def smoke(cls, config: Config, images: int) -> Config:
-        return dataclasses.replace(config, **{name: min(getattr(config, name), images) for name in ("select", "teach", "detect")})
+        return dataclasses.replace(
+            config, **{name: min(getattr(config, name), images) for name in ("select", "teach", "detect")}
+        )
 
     @classmethod
     def extras(cls, spec: ImageSpec, tensors: dict[str, Tensor]) -> dict[str, nn.Module]:
