@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 
 from ganvas.core import config as cf
@@ -25,7 +24,7 @@ def settings(recipes: Any, recipe: str, given: dict[str, str]) -> dict[str, str]
     """
     if recipe not in RECIPES or "network" in given or "source" not in given:
         return {}
-    share = _equal(given["source"])
+    share = equal_neighbours(given["source"])
     return _photographs(recipes) if share is not None and share < FLAT else {}
 
 
@@ -40,7 +39,7 @@ def _photographs(recipes: Any) -> dict[str, str]:
 
 def remarks(experiment: Experiment) -> list[str]:
     """What was chosen, why, and how to choose otherwise."""
-    share = _equal(experiment.data.source) if experiment.recipe in RECIPES else None
+    share = equal_neighbours(experiment.data.source) if experiment.recipe in RECIPES else None
     if share is None:
         return []
     photographs, entry = share < FLAT, network_of(experiment.kind, experiment.network)
@@ -53,8 +52,3 @@ def remarks(experiment: Experiment) -> list[str]:
         f"These look like {kind} ({share:.0%} of neighbouring pixels are equal; drawings have {FLAT:.0%} or more), so "
         f"the networks are those for {kind}, network={chosen}. For the others give network={other}."
     ]
-
-
-@functools.lru_cache(8)
-def _equal(source: str) -> float | None:
-    return equal_neighbours(source)
