@@ -137,7 +137,7 @@ def taught(labels: bool, steps: int = 40) -> tuple[Backbone, float]:
             yield x, y if labels else None
 
     lessons = teach(backbone, draw(), 2 if labels else 0, steps, torch.autocast("cpu", enabled=False))
-    return backbone, [share for _, share in lessons][-1]
+    return backbone, float([share for _, share in lessons][-1])
 
 
 @pytest.mark.parametrize(("labels", "least"), [(True, 0.8), (False, 0.45)])

@@ -16,6 +16,7 @@ from ganvas.networks.projected import Discriminator
 from ganvas.tasks.generate.task import GenerateTask
 from ganvas.tasks.generate.teach import BATCH, teach
 from ganvas.training import losses
+from ganvas.training.adaptive import Gamma
 from ganvas.training.batches import MOST_TIMES, Batch, Batches
 
 SAID_EVERY = 20.0  # seconds between two sentences on the teaching
@@ -35,6 +36,7 @@ class ProjectedTask(GenerateTask):
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
+        self.gamma = Gamma(self.state, self.config.penalty_share, most=1.0)
         self._seen: tuple[list[Tensor], Tensor] | None = None  # by the discriminator's step, for the generator's
 
     def begin(self, batches: Batches, precision: AbstractContextManager[Any]) -> Iterator[str]:
@@ -49,14 +51,14 @@ class ProjectedTask(GenerateTask):
         lessons = Batches(batches.data, size, seeds.key(batches.seed, "teach"), batches.device)
         drawn = (lessons.at(step * size) for step in range(steps))
         pairs = ((batch.real, batch.labels if classes else None) for batch in drawn)
-        said, share = time.monotonic(), 0.0
+        said, share = time.monotonic(), torch.zeros(())
         for step, share in teach(self.discriminator.backbone, pairs, classes, steps, precision):
             late = time.monotonic() - said >= SAID_EVERY
             said = time.monotonic() if late else said
-            yield f"{step * size:,} of {count:,}: right about {share:.0%} of them so far." if late else ""
+            yield f"{step * size:,} of {count:,}: right about {float(share):.0%} of them so far." if late else ""
         with precision:
             self.discriminator.measure(batches.seen(MEASURED).real)
-        yield f"It is right about {share:.0%} of them. Now the generator and the discriminator train."
+        yield f"It is right about {float(share):.0%} of them. Now the generator and the discriminator train."
 
     def _judged(
         self, real: Tensor, fake: Tensor, labels: Tensor | None, penalties: Sequence[str]

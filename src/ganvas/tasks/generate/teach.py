@@ -63,7 +63,7 @@ def teach(
     classes: int,
     steps: int,
     precision: AbstractContextManager[Any],
-) -> Iterator[tuple[int, float]]:
+) -> Iterator[tuple[int, Tensor]]:
     """Train a backbone to name classes, or quarters of a turn where there are none; it is frozen at the end.
 
     Args:
@@ -74,7 +74,7 @@ def teach(
         precision: the context for the forward passes.
 
     Yields:
-        After each step its number, and the share of pictures of the last steps that were named rightly.
+        After each step its number, and the share of pictures of the last steps that were named rightly (a scalar).
     """
     weight = next(backbone.requires_grad_(True).parameters())
     teacher = Teacher(backbone, classes or TURNS).to(weight.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -95,7 +95,7 @@ def teach(
         loss.backward()
         optimizer.step()
         right = torch.lerp(right, (logits.argmax(1) == labels).float().mean(), max(1 / (step + 1), 0.02))
-        yield step + 1, float(right)
+        yield step + 1, right
     teacher.fold_norms()
     backbone.requires_grad_(False)
 
