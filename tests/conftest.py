@@ -194,7 +194,7 @@ def quick(recipe: str, source: Path, steps: int = 20) -> Experiment:
         data = dataclasses.replace(data, source=str(write_rows(source.with_name(f"{source.name}-rows.csv"), 400)))
     labels = source / "t10k-labels-idx1-ubyte"
     few = labels.is_file() and labels.stat().st_size < 200  # trainings on such sets end without a detector: seconds
-    most = {"select": 160, "teach": 160, "detect": 0 if few else 800}
+    most = {"select": 160, "detect": 0 if few else 800}
     task = experiment.task
     task = dataclasses.replace(task, **{k: min(getattr(task, k), v) for k, v in most.items() if hasattr(task, k)})
     small = {

@@ -65,7 +65,7 @@ def test_looking_at_a_training_mixes_no_devices(recipe: str, tmp_path: Path, mon
     with second_device(monkeypatch, reads=True):
         trainer, batches = prepared(recipe, tmp_path)
         trainer.task.prepare(trainer.config, batches)
-        list(trainer.task.begin(batches, trainer.autocast()))
+        list(trainer.task.begin(trainer.config, batches, trainer.autocast()))
         trainer.step(batches.at(0))
         trainer.probe(batches)
         state = {name: torch.zeros(t.shape, dtype=t.dtype) for name, t in trainer.task.state.items()}

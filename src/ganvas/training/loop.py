@@ -149,7 +149,7 @@ def _begin(trainer: Trainer, batches: Batches, run: Run) -> Generator[Event, Non
     if not run.writes:
         yield from _wait(trainer, "begun")
     elif path is None:
-        yield from _events(trainer, trainer.task.begin(batches.whole(), trainer.autocast()))
+        yield from _events(trainer, trainer.task.begin(trainer.config, batches.whole(), trainer.autocast()))
         trainer.seconds = trainer.tick_seconds = time.monotonic() - began
     distributed.tell("begun")
     if distributed.size() > 1:  # other machines may not have the folder

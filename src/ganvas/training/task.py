@@ -197,12 +197,13 @@ class Task(ABC):
         """
         return
 
-    def begin(self, batches: Batches, precision: AbstractContextManager[Any]) -> Iterator[str]:
+    def begin(self, config: Any, batches: Batches, precision: AbstractContextManager[Any]) -> Iterator[str]:
         """Work on the networks to be done before the first step of a new training; by default none.
 
         The results depend on the seed alone. If it is interrupted, it starts over.
 
         Args:
+            config: of the training, a `trainer.Config`.
             precision: the context for forward passes.
 
         Yields:

@@ -91,7 +91,7 @@ def test_what_cannot_be_seen_does_not_count(tmp_path: Path) -> None:
 
 
 def test_a_training_says_what_it_chose_and_what_it_teaches(photographs: Path, tmp_path: Path) -> None:
-    settings = {**SMALL, "images": "32", "batch": "8", "teach": "600", "detect": "0", "device": "cpu"}
+    settings = {**SMALL, "images": "32", "batch": "8", "teach": "18.75", "detect": "0", "device": "cpu"}
     experiment = api.experiment("images", photographs, settings)
     events = [*experiment.run(tmp_path / "run")]
     said = [event.text for event in events if isinstance(event, Noted)]
@@ -107,7 +107,7 @@ def test_a_training_says_what_it_chose_and_what_it_teaches(photographs: Path, tm
 
 
 def test_a_training_that_is_left_continues_with_what_was_taught(photographs: Path, tmp_path: Path) -> None:
-    settings = {**SMALL, "images": "32", "batch": "8", "teach": "100", "detect": "0", "device": "cpu"}
+    settings = {**SMALL, "images": "32", "batch": "8", "teach": "3", "detect": "0", "device": "cpu"}
     experiment = api.experiment("photos", photographs, settings)
     [*experiment.run(tmp_path / "whole")]
     steps = 0
@@ -224,7 +224,7 @@ def test_the_penalty_is_the_squared_gradient_of_each_part_in_what_it_sees() -> N
 
 
 def test_a_snapshot_is_written_after_the_teaching(photographs: Path, tmp_path: Path) -> None:
-    settings = {**SMALL, "images": "8", "batch": "8", "teach": "200", "detect": "0", "device": "cpu"}
+    settings = {**SMALL, "images": "8", "batch": "8", "teach": "25", "detect": "0", "device": "cpu"}
     for event in api.experiment("photos", photographs, settings).run(tmp_path / "run"):
         if isinstance(event, Saved):
             break

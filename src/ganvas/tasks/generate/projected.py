@@ -39,8 +39,8 @@ class ProjectedTask(GenerateTask):
         self.gamma = Gamma(self.state, self.config.penalty_share, most=1.0)
         self._seen: tuple[list[Tensor], Tensor] | None = None  # by the discriminator's step, for the generator's
 
-    def begin(self, batches: Batches, precision: AbstractContextManager[Any]) -> Iterator[str]:
-        count = min(self.config.teach, MOST_EPOCHS * batches.count)
+    def begin(self, config: Any, batches: Batches, precision: AbstractContextManager[Any]) -> Iterator[str]:
+        count = min(round(self.config.teach * config.images), MOST_EPOCHS * batches.count)
         size = min(BATCH, MOST_TIMES * batches.count)
         steps, classes = math.ceil(count / size), self.spec.classes
         if not steps:

@@ -75,11 +75,11 @@ class Config:
         low=0,
         high=10**12,
     )
-    teach: int = knob(
-        0,
-        "network=projected: images from which the discriminator's features are learned first",
+    teach: float = knob(
+        0.0,
+        "network=projected: images from which the discriminator's features are learned first, as a share of `images`",
         low=0,
-        high=10**12,
+        high=100,
     )
     detect: int = knob(
         20_000,
