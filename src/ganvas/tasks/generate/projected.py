@@ -48,7 +48,8 @@ class ProjectedTask(GenerateTask):
         what = "name the classes" if classes else "tell how far images are turned"
         yield f"First a part of the discriminator learns to {what}, from {count:,} images (some more than once) ..."
         torch.manual_seed(seeds.key(batches.seed, "teach"))
-        lessons = Batches(batches.data, size, seeds.key(batches.seed, "teach"), batches.device)
+        lessons = batches.whole()  # in larger batches and another order
+        lessons.batch, lessons.seed = size, seeds.key(batches.seed, "teach")
         drawn = (lessons.at(step * size) for step in range(steps))
         pairs = ((batch.real, batch.labels if classes else None) for batch in drawn)
         said, share = time.monotonic(), torch.zeros(())
