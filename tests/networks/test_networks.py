@@ -22,7 +22,7 @@ WEIGHTS = {  # generator and discriminator with default knobs, for grey 28-pixel
     "classic-mlp": (1_486_352, 1_460_225),
     "classic-dcgan": (1_164_289, 40_705),
     "pyramid": (548_128, 496_008),
-    "projected": (348_641, 1_855_278),
+    "projected": (603_601, 1_855_278),
     "dcgan": (759_680, 138_624),
 }
 

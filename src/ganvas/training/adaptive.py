@@ -5,7 +5,6 @@ Both are tensors in the task's `state`, which is part of a snapshot, so that a r
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -24,14 +23,13 @@ Disturb = Callable[[Tensor, Tensor, Tensor], Tensor]  # samples [B, ...], a prob
 class Gamma:
     """The weight that multiplies the R1 and R2 penalties: it follows their share of the discriminator's loss."""
 
-    def __init__(self, state: dict[str, Tensor], target: float, most: float = math.inf) -> None:
+    def __init__(self, state: dict[str, Tensor], target: float) -> None:
         """
         Args:
             state: the task's state; 'gamma' and 'share' are added.
             target: share of the penalties in their sum with the loss of a guessing D; 0: the weight stays 1.
-            most: the highest weight. Without a limit it rises on and on once D is guessing, and keeps D there.
         """
-        self.state, self.target, self.most = state, target, most
+        self.state, self.target = state, target
         state |= {"gamma": torch.tensor(1.0), "share": torch.tensor(target)}
 
     @property
@@ -55,7 +53,6 @@ class Gamma:
         if self.target:
             share, gamma = float(self.state["share"]), self.weight
             gamma *= NUDGE if share < self.target / BAND else 1 / NUDGE if share > self.target * BAND else 1
-            gamma.clamp_(max=self.most)
 
 
 class Augment:

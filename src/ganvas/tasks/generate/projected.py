@@ -16,7 +16,6 @@ from ganvas.networks.projected import Discriminator
 from ganvas.tasks.generate.task import GenerateTask
 from ganvas.tasks.generate.teach import BATCH, teach
 from ganvas.training import losses
-from ganvas.training.adaptive import Gamma
 from ganvas.training.batches import MOST_TIMES, Batch, Batches
 
 SAID_EVERY = 20.0  # seconds between two sentences on the teaching
@@ -36,7 +35,6 @@ class ProjectedTask(GenerateTask):
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
-        self.gamma = Gamma(self.state, self.config.penalty_share, most=1.0)
         self._seen: tuple[list[Tensor], Tensor] | None = None  # by the discriminator's step, for the generator's
 
     def begin(self, config: Any, batches: Batches, precision: AbstractContextManager[Any]) -> Iterator[str]:

@@ -174,7 +174,7 @@ def photos() -> Experiment:
         base,
         recipe="photos",
         network=projected.Config(),
-        task=dataclasses.replace(base.task, teach=0.3),
+        task=dataclasses.replace(base.task, r1=0.1, r2=0.1, penalty_share=0.0, teach=0.3),
         training=dataclasses.replace(base.training, batch=16, lr_g=1e-3, lr_d=1e-3),
     )
 
