@@ -169,7 +169,7 @@ def _non_local(d: Damaged, sigma: float) -> Tensor:
 
 def _bm3d(d: Damaged, sigma: float) -> Tensor:
     try:
-        import bm3d
+        import bm3d  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise SystemExit(f"BM3D is missing ({error}): pip install bm3d, or leave it out: --without BM3D") from error
     return _back(bm3d.bm3d_rgb(_array(d), sigma / 255))
@@ -177,7 +177,7 @@ def _bm3d(d: Damaged, sigma: float) -> Tensor:
 
 def _telea(d: Damaged) -> Tensor:
     try:
-        import cv2
+        import cv2  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         say = "pip install opencv-python-headless, or leave it out: --without OpenCV"
         raise SystemExit(f"OpenCV is missing ({error}): {say}") from error

@@ -20,17 +20,18 @@ def denoise() -> Experiment:
     """
     return Experiment(
         recipe="denoise",
-        network=unet.Config(),
+        network=unet.Config(width=64, depth=2),
         data=DataConfig("", fit="pieces"),
         task=restore.Config("noise:25"),
         training=trainer.Config(
-            images=100_000,
-            batch=16,
+            images=80_000,
+            batch=8,
             lr_g=1e-3,
             lr_d=1e-3,
             beta1=0.9,
             beta2=0.999,
             decay_from=0.3,
+            clip_g=0.3,
             ema=5_000,
             tick_every=2_000,
             sample_every=20_000,
@@ -66,10 +67,8 @@ def inpaint() -> Experiment:
     return dataclasses.replace(
         base,
         recipe="inpaint",
-        network=unet.Config(depth=4),
+        network=unet.Config(width=64, depth=3),
         data=dataclasses.replace(base.data, size=64),
-        task=restore.Config("holes:25", even=5e-3),
-        training=dataclasses.replace(
-            base.training, images=400_000, batch=8, lr_g=5e-4, sample_every=50_000, sample_at=(1_000, 10_000, 20_000)
-        ),
+        task=restore.Config("holes:25", even=2e-3, smooth=0.3),
+        training=dataclasses.replace(base.training, images=100_000, lr_g=7e-4, clip_g=0.02),
     )
