@@ -51,19 +51,22 @@ FEW = ("noise:25", "jpeg:20", "down:2", "holes:25")  # with --quick
 
 
 class Training(NamedTuple):
-    """A restorer that is trained: recipe, settings, and the damages that it is for."""
+    """A restorer that is trained: recipe, settings, what damages it is for, and the training it starts from."""
 
     recipe: str
     settings: tuple[str, ...]
     damages: tuple[str, ...]
+    first: str = ""
 
 
 TRAININGS = {
     "noise": Training("denoise", (), ("noise:25",)),
-    "blind": Training("denoise", ("degrade=noise:0-55?,jpeg:10-95?",), (*NOISES, *MIXED, *JPEGS)),
-    "twice": Training("superres", (), ("down:2",)),
-    "four": Training("superres", ("degrade=down:4",), ("down:4",)),
-    "holes": Training("inpaint", (), ("holes:25",)),
+    "blind": Training(
+        "denoise", ("degrade=noise:0-55?,jpeg:10-95?", "images=20k"), (*NOISES, *MIXED, *JPEGS), first="noise"
+    ),
+    "twice": Training("superres", ("images=12k",), ("down:2",)),
+    "four": Training("superres", ("degrade=down:4", "images=12k"), ("down:4",)),
+    "holes": Training("inpaint", ("images=25k",), ("holes:25",)),
 }
 
 
@@ -268,6 +271,8 @@ def train(name: str, photographs: Path, runs: Path) -> Path:
     training, folder = TRAININGS[name], runs / name
     if not (folder / "model.safetensors").exists() or not Run(folder).is_finished():
         words = ["train", training.recipe, "--data", str(photographs), "--run", str(folder), *training.settings]
+        if training.first:
+            words.append(f"from={train(training.first, photographs, runs)}")
         cost = process.run([sys.executable, "-m", "ganvas", *words])
         print(f"{name}: `ganvas {' '.join(words)}`: {cost.cpu / 60:.1f} CPU minutes", file=sys.stderr, flush=True)
     return folder

@@ -24,7 +24,7 @@ def denoise() -> Experiment:
         data=DataConfig("", fit="pieces"),
         task=restore.Config("noise:25"),
         training=trainer.Config(
-            images=80_000,
+            images=60_000,
             batch=8,
             lr_g=1e-3,
             lr_d=1e-3,

@@ -100,10 +100,10 @@ PART = Part(
                     (0, "less noise, soft edges"),
                     (4_000, "most of the noise gone"),
                     (20_000, "clean pictures with fine detail"),
-                    (80_000, CLEANEST),
+                    (60_000, CLEANEST),
                 ),
-                "superres": ((0, "a little sharper than scaling"), (20_000, "sharp edges"), (80_000, CLEANEST)),
-                "derain": ((0, "fainter streaks"), (10_000, "most streaks gone"), (80_000, CLEANEST)),
+                "superres": ((0, "a little sharper than scaling"), (20_000, "sharp edges"), (60_000, CLEANEST)),
+                "derain": ((0, "fainter streaks"), (10_000, "most streaks gone"), (60_000, CLEANEST)),
                 "inpaint": (
                     (0, "blurry fillings"),
                     (30_000, "fillings that follow edges"),
