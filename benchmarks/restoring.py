@@ -1,4 +1,4 @@
-"""Measure restorers on whole photographs, such as Kodak24, beside BM3D, filters, bicubic enlargement and fills.
+"""Measure restorers on whole photographs, such as Kodak24, and BM3D, filters, bicubic enlargement and fills with them.
 
     python benchmarks/restoring.py kodak24.zip --train photographs.zip --runs runs   # train those of TRAININGS, measure
     python benchmarks/restoring.py kodak24.zip --run noise=runs/noise                # a training that is there
