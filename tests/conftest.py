@@ -165,7 +165,7 @@ def once(name: str, make: Callable[[Path], None], factory: pytest.TempPathFactor
 def quick(recipe: str, source: Path, steps: int = 20) -> Experiment:
     """A recipe on a small data set: its own networks' kinds, losses and optimisers, a small batch, few steps."""
     from ganvas.api import RECIPES
-    from ganvas.networks import classic_dcgan, classic_mlp, dcgan
+    from ganvas.networks import classic_dcgan, classic_mlp, dcgan, projected
     from ganvas.tasks.restore import unet
     from ganvas.tasks.restore_sound import network as gains
     from ganvas.tasks.sound import network as spectra
@@ -201,6 +201,7 @@ def quick(recipe: str, source: Path, steps: int = 20) -> Experiment:
         classic_mlp.Config: classic_mlp.Config(width=16),
         classic_dcgan.Config: classic_dcgan.Config(g_width=16, d_width=16),
         dcgan.Config: dcgan.Config(width=8),
+        projected.Config: projected.Config(width=8, judges=16, pixels=8, backbone=8),
         unet.Config: unet.Config(width=8, depth=2, d_width=8),
         columns.Config: columns.Config(width=8, d_width=8),
         gains.Config: gains.Config(width=16, blocks=2, d_width=8),

@@ -202,6 +202,7 @@ def test_recipes_are_listed_and_shown(tmp_path: Path) -> None:
         "classic-dcgan",
         "classic-dcgan-64",
         "images",
+        "photos",
         "few",
         "sound",
         "sound-few",

@@ -71,7 +71,13 @@ def test_the_detector_gives_the_same_verdicts_elsewhere(model: ganvas.Model, exp
     ]
 
 
-ONCE = ((0, "classic-mlp"), (0, "pyramid"), (3, "classic-dcgan"), (3, "dcgan"))  # each network, but the run's own
+ONCE = (
+    (0, "classic-mlp"),
+    (0, "pyramid"),
+    (3, "projected"),
+    (3, "classic-dcgan"),
+    (3, "dcgan"),
+)  # each network, but the run's own
 
 
 @pytest.mark.parametrize(

@@ -15,19 +15,21 @@ from ganvas.networks import NETWORKS, layers, pyramid, shuffle
 
 BATCH = 4
 SPECS = {"grey28": ImageSpec(1, 28, 10), "unlabelled28": ImageSpec(1, 28, 0), "colour32": ImageSpec(3, 32, 3)}
-USES_LABELS = {"shuffle", "pyramid"}  # the architectures whose pictures and judgements depend on the class
+USES_LABELS = {"shuffle", "pyramid", "projected"}  # the architectures whose pictures and judgements depend on the class
 ANY_SIZE = {"classic-mlp"}  # those that draw any size
 WEIGHTS = {  # generator and discriminator with default knobs, for grey 28-pixel images in 10 classes
     "shuffle": (535_049, 235_500),
     "classic-mlp": (1_486_352, 1_460_225),
     "classic-dcgan": (1_164_289, 40_705),
     "pyramid": (548_128, 496_008),
+    "projected": (603_601, 1_855_278),
     "dcgan": (759_680, 138_624),
 }
 
 QUICK: dict[str, dict[str, int]] = {
     "classic-dcgan": {"g_width": 32, "d_width": 16},
     "dcgan": {"width": 16},
+    "projected": {"width": 8, "judges": 16, "pixels": 8, "backbone": 16},
 }  # where defaults take long
 
 everywhere = pytest.mark.parametrize(
@@ -123,7 +125,7 @@ def test_discriminator_has_no_sigmoid(name: str, spec: ImageSpec) -> None:
 @everywhere
 def test_gradients_reach_every_weight(name: str, spec: ImageSpec) -> None:
     generator, discriminator, config = build(name, spec)
-    weights = [(k, p) for n in (generator, discriminator) for k, p in n.named_parameters()]
+    weights = [(k, p) for n in (generator, discriminator) for k, p in n.named_parameters() if p.requires_grad]
     y, reached = labels(spec, 16), set()
     for _ in range(2):  # a layer that begins at zero holds up the first step's gradient, not the second's
         logits = discriminator(generator(latents(config, 16), y), y) + discriminator(pictures(spec, 16), y)

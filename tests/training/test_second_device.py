@@ -59,12 +59,13 @@ def test_steps_neither_mix_devices_nor_read(recipe: str, tmp_path: Path, away: N
 
 
 @pytest.mark.parametrize(
-    "recipe", ["images", "mnist-best", "few", "derain", "translate", "table", "sound", "denoise-sound"]
+    "recipe", ["images", "photos", "mnist-best", "few", "derain", "translate", "table", "sound", "denoise-sound"]
 )
 def test_looking_at_a_training_mixes_no_devices(recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with second_device(monkeypatch, reads=True):
         trainer, batches = prepared(recipe, tmp_path)
         trainer.task.prepare(trainer.config, batches)
+        list(trainer.task.begin(trainer.config, batches, trainer.autocast()))
         trainer.step(batches.at(0))
         trainer.probe(batches)
         state = {name: torch.zeros(t.shape, dtype=t.dtype) for name, t in trainer.task.state.items()}

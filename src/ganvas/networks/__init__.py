@@ -14,11 +14,12 @@ from torch import nn
 
 from ganvas.core.old_names import getattr_of
 from ganvas.images.spec import ImageSpec
-from ganvas.networks import classic_dcgan, classic_mlp, dcgan, pyramid, shuffle
+from ganvas.networks import classic_dcgan, classic_mlp, dcgan, projected, pyramid, shuffle
 
 NETWORKS: dict[str, ModuleType] = {
     "shuffle": shuffle,
     "pyramid": pyramid,
+    "projected": projected,
     "dcgan": dcgan,
     "classic-mlp": classic_mlp,
     "classic-dcgan": classic_dcgan,

@@ -141,7 +141,7 @@ class Experiment:
         Raises:
             UserError: an unknown setting, or a value of the wrong type or out of range.
         """
-        settings = dict(settings)
+        settings = {**self.kind.defaults(self, settings), **settings}
         changed = {name: getattr(self, name) for name in SECTIONS}
         if "network" in settings:
             changed["network"] = network_config(self.kind, settings.pop("network"))
@@ -153,7 +153,7 @@ class Experiment:
                     f"The network has a setting {min(twice)}, as the training has: give this parameter another name."
                 )
             section_of |= dict.fromkeys(fields, name)
-        for key, text in {**self.kind.defaults(self, settings), **settings}.items():
+        for key, text in settings.items():
             key = f"{key}_" if f"{key}_" in section_of else key  # `from` is a keyword in Python
             if key not in section_of:
                 key, text = self._of_family(key, text, changed)

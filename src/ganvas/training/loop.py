@@ -101,7 +101,7 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
         _save(trainer, run)
         raise
     if not run.writes:
-        yield from _wait(trainer)
+        yield from _wait(trainer, "finished")
     elif not run.is_finished():  # leaving here loses nothing: the last snapshot holds the whole training
         yield from _finish(trainer, batches.whole(), run)
         if config.evaluate_every:
@@ -110,10 +110,19 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
     distributed.tell("finished")
 
 
-def _wait(trainer: Trainer) -> Iterator[Event]:
-    """Wait while only the first rank does what comes after the training."""
-    for _ in distributed.waiting("finished"):
+def _wait(trainer: Trainer, what: str) -> Iterator[Event]:
+    """Wait while only the first rank does what comes before or after the training."""
+    for _ in distributed.waiting(what):
         distributed.decide()
+        yield Stepped(trainer.images)
+
+
+def _events(trainer: Trainer, sentences: Iterator[str]) -> Iterator[Event]:
+    """The events of work that a task does before the training, on the first rank alone."""
+    for text in sentences:
+        if text:
+            yield Noted(trainer.images, text)
+        distributed.decide()  # the other ranks only wait
         yield Stepped(trainer.images)
 
 
@@ -126,8 +135,6 @@ def _begin(trainer: Trainer, batches: Batches, run: Run) -> Generator[Event, Non
         yield Warned(0, f"{sentence} The one before it is used.")
     for sentence in run.remarks() if run.writes else []:
         yield Warned(0, sentence)
-    if distributed.size() > 1:  # other machines may not have the folder
-        _share(trainer, run)
     if path is not None:
         for key, new in trainer.machine().items():
             old = card["machine"].get(key, new)
@@ -139,6 +146,14 @@ def _begin(trainer: Trainer, batches: Batches, run: Run) -> Generator[Event, Non
     if run.writes:
         yield Started(trainer.images, run.folder)
     began = time.monotonic() - trainer.seconds
+    if not run.writes:
+        yield from _wait(trainer, "begun")
+    elif path is None:
+        yield from _events(trainer, trainer.task.begin(trainer.config, batches.whole(), trainer.autocast()))
+        trainer.seconds = trainer.tick_seconds = time.monotonic() - began
+    distributed.tell("begun")
+    if distributed.size() > 1:  # other machines may not have the folder
+        _share(trainer, run)
     state_bytes = sum(t.numel() * t.element_size() for t in trainer.tensors().values())
     if trainer.images == 0:
         run.check_space(8 * (3 * max(state_bytes, 400_000)) + 20_000_000)

@@ -42,7 +42,7 @@ def train(experiment: Experiment, folder: str | Path | None) -> Iterator[Event]:
             batches = experiment.batches(data)
         card, first = experiment.card(data), distributed.is_first()
         _agree(experiment, card)
-        path, note = Path(), ""
+        path, notes = Path(), []
         with distributed.together():
             if first:
                 path = Path(distributed.once("folder", lambda: str(_folder(experiment, folder))))
@@ -50,16 +50,17 @@ def train(experiment: Experiment, folder: str | Path | None) -> Iterator[Event]:
                 held.enter_context(Run(path).locked())
                 _claim(experiment, Run(path), data, card)
                 own.keep_copies(experiment.own_code(), path)
-                if experiment.training.from_ and not Run(path).snapshots():
+                if not Run(path).snapshots():
+                    notes = experiment.kind.remarks(experiment)
                     networks = {"generator": task.generator, "discriminator": task.discriminator}
-                    note = finetune.take(networks, experiment.training.from_)
+                    if experiment.training.from_:
+                        notes.append(finetune.take(networks, experiment.training.from_))
         path = distributed.broadcast(path)
         # a model's card keeps no paths of the data
         run = Run(path, {**card, "data": {**card["data"], **experiment.data.bare(data)}}, first)
         if first:
             yield from (Warned(0, text) for text in data.notes)
-            if note:
-                yield Noted(0, note)
+            yield from (Noted(0, text) for text in notes)
         with experiment.enough_memory(data.spec):
             yield from _report(loop.fit(task, batches, experiment.training, run), run)
 

@@ -18,6 +18,7 @@ from ganvas.training.batches import Batch, Batches
 from ganvas.training.studio import Part
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from ganvas.metrics.figures import Figure
@@ -136,6 +137,11 @@ class Task(ABC):
         return {}
 
     @classmethod
+    def remarks(cls, experiment: Experiment) -> list[str]:
+        """What is to be said when a new training begins, such as which setting was chosen by the data."""
+        return []
+
+    @classmethod
     def check_extended(cls, experiment: Experiment) -> None:
         """Raise a UserError if a run cannot be given more `images` than it began with."""
         return
@@ -190,6 +196,20 @@ class Task(ABC):
             config: of the training, a `trainer.Config`.
         """
         return
+
+    def begin(self, config: Any, batches: Batches, precision: AbstractContextManager[Any]) -> Iterator[str]:
+        """Work on the networks to be done before the first step of a new training; by default none.
+
+        The results depend on the seed alone. If it is interrupted, it starts over.
+
+        Args:
+            config: of the training, a `trainer.Config`.
+            precision: the context for forward passes.
+
+        Yields:
+            A sentence for the user after each piece of work, '' for none.
+        """
+        yield from ()
 
     def shared(self, row: dict[str, Any]) -> dict[str, Any]:
         """What a model file may tell of the last log row."""

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import contextlib
 
+import numpy as np
+from PIL import Image
+
+from ganvas.core.errors import UserError
 from ganvas.images import data, decode
 from ganvas.images.data import pack
 from ganvas.images.data.uses import Amount
@@ -11,6 +15,9 @@ from ganvas.images.decode import Shape, Unreadable
 from ganvas.sources.listing import Listing, spread
 
 OPENED = 200  # pictures, spread evenly, whose sizes are looked at
+LOOKED = 50  # pictures, spread evenly, whose pixels are looked at
+SIDE = 256  # pixels a side, at most, of what is looked at: the centre
+FLAT = 0.4  # share of equal neighbours from which pictures are drawings (these .60 to .93, photographs .03 to .26)
 
 
 def glance(source: str) -> tuple[Amount, list[str]]:
@@ -30,6 +37,30 @@ def glance(source: str) -> tuple[Amount, list[str]]:
     shape = pack.resolve(listing, Shape())
     classes = len(set(listing.labels or ()))
     return Amount(len(listing.names), sizes, shape.size, shape.channels, classes), [*listing.notes, *_skipped(listing)]
+
+
+def equal_neighbours(source: str) -> float | None:
+    """The mean share of pixels that are equal to their right neighbour, 0 to 1: high in drawings, low in photographs.
+
+    None: the pictures cannot be read; whoever loads them says why.
+
+    Args:
+        source: what `ganvas.images.data.load` takes.
+    """
+    shares = []
+    with contextlib.suppress(UserError):
+        listing = data.listed(source)
+        for content in listing.read(spread(listing, LOOKED)):
+            with contextlib.suppress(Unreadable, OSError, ValueError):
+                shares.append(_equal(decode.opened(content)))
+    return float(np.mean(shares)) if shares else None
+
+
+def _equal(picture: Image.Image) -> float:
+    left, top = (max(0, (side - SIDE) // 2) for side in picture.size)
+    part = picture.convert("RGBA").crop((left, top, min(picture.width, left + SIDE), min(picture.height, top + SIDE)))
+    pixels = np.asarray(part.convert("RGBa"))  # the colour of what cannot be seen does not count
+    return float((pixels[:, 1:] == pixels[:, :-1]).all(2).mean()) if part.width > 1 else 1.0
 
 
 def _skipped(listing: Listing) -> list[str]:

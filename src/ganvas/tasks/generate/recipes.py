@@ -11,7 +11,7 @@ import dataclasses
 from ganvas.images.data.config import DataConfig
 from ganvas.networks import classic_dcgan as dcgan_2015
 from ganvas.networks import classic_mlp as mlp_2014
-from ganvas.networks import dcgan, pyramid, shuffle
+from ganvas.networks import dcgan, projected, pyramid, shuffle
 from ganvas.tasks.generate import task as generate
 from ganvas.training import trainer
 from ganvas.training.experiment import Experiment
@@ -161,6 +161,21 @@ def images() -> Experiment:
             sample_every=20_000,
             sample_at=(1_000, 2_000, 4_000, 10_000),
         ),
+    )
+
+
+def photos() -> Experiment:
+    """Your own photographs, 28 to 256 pixels: what `images` trains with when it finds photographs.
+
+    Results follow.
+    """
+    base = images()
+    return dataclasses.replace(
+        base,
+        recipe="photos",
+        network=projected.Config(),
+        task=dataclasses.replace(base.task, r1=0.1, r2=0.1, penalty_share=0.0, teach=0.3),
+        training=dataclasses.replace(base.training, batch=16, lr_g=1e-3, lr_d=1e-3),
     )
 
 

@@ -25,7 +25,7 @@ from ganvas.images.sheets import COLUMNS, Sheet, cut
 from ganvas.images.spec import ImageSpec
 from ganvas.networks import NETWORKS
 from ganvas.report import diagnosis
-from ganvas.tasks.generate import copies, rejection
+from ganvas.tasks.generate import choice, copies, rejection
 from ganvas.tasks.generate.detect import detector as detection
 from ganvas.training import losses
 from ganvas.training.adaptive import Augment, Gamma
@@ -75,6 +75,12 @@ class Config:
         low=0,
         high=10**12,
     )
+    teach: float = knob(
+        0.0,
+        "network=projected: images from which the discriminator's features are learned first, as a share of `images`",
+        low=0,
+        high=100,
+    )
     detect: int = knob(
         20_000,
         "training images from which a detector learns, at the end, to recognise such images (0: no detector)",
@@ -99,6 +105,7 @@ class GenerateTask(Task):
     studio = Later("ganvas.tasks.generate.studio:PART")
     evaluate = Later("ganvas.tasks.generate.evaluate.command:evaluate")
     expand = Later("ganvas.tasks.generate.expand:expand")
+    projected = Later("ganvas.tasks.generate.projected:ProjectedTask")  # for a discriminator of several parts
     measures_beside = "ganvas.tasks.generate.evaluate.evaluate"
     usage = "draws pictures from noise: use `ganvas sample`, and `ganvas train denoise` for a model that restores"
     next_steps = (
@@ -126,7 +133,8 @@ class GenerateTask(Task):
     def of(
         cls, generator: nn.Module, discriminator: nn.Module, spec: ImageSpec, config: Any, network: Any
     ) -> GenerateTask:
-        return cls(generator, discriminator, spec, config, network.latent_dim)
+        kind = cls.projected if hasattr(discriminator, "views") else cls
+        return kind(generator, discriminator, spec, config, network.latent_dim)
 
     @classmethod
     def verify(cls, experiment: Experiment) -> None:
@@ -144,8 +152,18 @@ class GenerateTask(Task):
             )
 
     @classmethod
+    def defaults(cls, experiment: Experiment, given: dict[str, str]) -> dict[str, str]:
+        return choice.settings(cls.recipes, experiment.recipe, given)
+
+    @classmethod
+    def remarks(cls, experiment: Experiment) -> list[str]:
+        return choice.remarks(experiment)
+
+    @classmethod
     def smoke(cls, config: Config, images: int) -> Config:
-        return dataclasses.replace(config, select=min(config.select, images), detect=min(config.detect, images))
+        return dataclasses.replace(
+            config, **{name: min(getattr(config, name), images) for name in ("select", "teach", "detect")}
+        )
 
     @classmethod
     def extras(cls, spec: ImageSpec, tensors: dict[str, Tensor]) -> dict[str, nn.Module]:

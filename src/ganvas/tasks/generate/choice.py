@@ -1,0 +1,54 @@
+"""Which networks `images` and `few` train: the data decides, unless `network` is given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ganvas.core import config as cf
+from ganvas.images.data.glance import FLAT, equal_neighbours
+from ganvas.training.task import network_of
+
+if TYPE_CHECKING:
+    from ganvas.training.experiment import Experiment
+
+RECIPES = ("images", "few")
+
+
+def settings(recipes: Any, recipe: str, given: dict[str, str]) -> dict[str, str]:
+    """The settings that newly given data call for: those for photographs, if it has photographs.
+
+    Args:
+        recipes: the module of the task's recipes.
+        recipe: the name of the one that is changed.
+        given: settings as texts, with the data as 'source'.
+    """
+    if recipe not in RECIPES or "network" in given or "source" not in given:
+        return {}
+    share = equal_neighbours(given["source"])
+    return _photographs(recipes) if share is not None and share < FLAT else {}
+
+
+def _photographs(recipes: Any) -> dict[str, str]:
+    """The settings in which `photos` differs from `images`, as texts."""
+    old, new = recipes.images(), recipes.photos()
+    changes = cf.differences(old.to_dict(), new.to_dict())
+    parts = {key.partition(".")[::2]: str(now) for key, (_, now) in changes.items() if "." in key}
+    changed = {name: now for (section, name), now in parts.items() if section in ("task", "training")}
+    return {"network": new.to_dict()["network"]["name"], **changed}
+
+
+def remarks(experiment: Experiment) -> list[str]:
+    """What was chosen, why, and how to choose otherwise."""
+    share = equal_neighbours(experiment.data.source) if experiment.recipe in RECIPES else None
+    if share is None:
+        return []
+    photographs, entry = share < FLAT, network_of(experiment.kind, experiment.network)
+    kind, chosen, other = (
+        ("photographs", "projected", "pyramid") if photographs else ("drawings", "pyramid", "projected")
+    )
+    if entry is None or entry[0] != chosen:
+        return []
+    return [
+        f"These look like {kind} ({share:.0%} of neighbouring pixels are equal; drawings have {FLAT:.0%} or more), so "
+        f"the networks are those for {kind}, network={chosen}. For the others give network={other}."
+    ]

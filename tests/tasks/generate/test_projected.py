@@ -1,0 +1,233 @@
+"""Photographs: which networks are chosen, what the discriminator is taught first, and its several parts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ganvas import api, networks
+from ganvas.core.run import Run
+from ganvas.images.data.glance import equal_neighbours
+from ganvas.images.spec import ImageSpec
+from ganvas.networks import projected
+from ganvas.networks.backbone import Backbone
+from ganvas.tasks.generate.projected import ProjectedTask
+from ganvas.tasks.generate.teach import Teacher, teach
+from ganvas.training.batches import Batch
+from ganvas.training.events import Noted, Saved, Stepped
+
+SMALL = {"width": "8", "judges": "16", "pixels": "8", "backbone": "8"}
+SPEC = ImageSpec(3, 16, 2)
+
+
+def write(folder: Path, count: int, noisy: bool) -> Path:
+    """Pictures of two classes, dark and light ones: of two plain halves, or with noise, as photographs have it."""
+    random = np.random.default_rng(0)
+    for number in range(count):
+        level = 40 + 120 * (number % 2)
+        pixels = np.full((16, 16, 3), level, np.uint8)
+        pixels[:, random.integers(2, 14) :] += 30
+        if noisy:
+            pixels += random.integers(0, 30, pixels.shape).astype(np.uint8)
+        place = folder / ("dark", "light")[number % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(place / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("photographs"), 60, noisy=True)
+
+
+@pytest.fixture(scope="module")
+def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("drawings"), 20, noisy=False)
+
+
+def chosen(recipe: str, source: object, **settings: str) -> str:
+    return networks.name_of(api.experiment(recipe, source, settings).network)
+
+
+@pytest.mark.parametrize("recipe", ["images", "few"])
+def test_the_data_chooses_the_networks_and_a_setting_overrides_it(
+    recipe: str, photographs: Path, drawings: Path
+) -> None:
+    assert chosen(recipe, photographs) == "projected"
+    assert chosen(recipe, drawings) == "pyramid"
+    assert chosen(recipe, photographs, network="pyramid") == "pyramid"
+    assert chosen(recipe, drawings, network="projected") == "projected"
+
+
+def test_pictures_in_memory_choose_too() -> None:
+    random = np.random.default_rng(0)
+    assert chosen("images", random.integers(0, 256, (8, 16, 16, 3), np.uint8)) == "projected"
+    assert chosen("images", np.zeros((8, 16, 16, 3), np.uint8)) == "pyramid"
+
+
+def test_photographs_get_the_settings_of_photos(photographs: Path) -> None:
+    images, photos = (api.experiment(name, photographs, {}) for name in ("images", "photos"))
+    assert (images.network, images.task, images.training) == (photos.network, photos.task, photos.training)
+    few = api.experiment("few", photographs, {"batch": "4"})
+    assert (few.task.augment, few.task.teach, few.training.batch) == (0.8, photos.task.teach, 4)
+
+
+def test_other_recipes_are_left_alone(photographs: Path) -> None:
+    assert chosen("classic-dcgan-64", photographs) == "dcgan"
+
+
+def test_what_cannot_be_seen_does_not_count(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (16, 16, 4), np.uint8)
+    noise[:, 4:, 3] = 0
+    Image.fromarray(noise).save(tmp_path / "one.png")
+    share = equal_neighbours(str(tmp_path))
+    assert share is not None
+    assert share > 0.6
+    assert equal_neighbours(str(tmp_path / "missing")) is None
+
+
+def test_a_training_says_what_it_chose_and_what_it_teaches(photographs: Path, tmp_path: Path) -> None:
+    settings = {**SMALL, "images": "32", "batch": "8", "teach": "18.75", "detect": "0", "device": "cpu"}
+    experiment = api.experiment("images", photographs, settings)
+    events = [*experiment.run(tmp_path / "run")]
+    said = [event.text for event in events if isinstance(event, Noted)]
+    choice = next(i for i, text in enumerate(said) if "network=projected" in text)
+    assert "network=pyramid" in said[choice]
+    assert said[choice + 1].startswith("First a part of the discriminator learns to name the classes, from 600 images")
+    right = next(text for text in said if text.startswith("It is right about"))
+    assert int(right.split("about ")[1].split("%")[0]) > 70  # two classes that differ in brightness
+    again = [
+        event.text for event in experiment.override({"images": "48"}).run(tmp_path / "run") if isinstance(event, Noted)
+    ]
+    assert not [text for text in again if "network=" in text or text.startswith("First")]
+
+
+def test_a_training_that_is_left_continues_with_what_was_taught(photographs: Path, tmp_path: Path) -> None:
+    settings = {**SMALL, "images": "32", "batch": "8", "teach": "3", "detect": "0", "device": "cpu"}
+    experiment = api.experiment("photos", photographs, settings)
+    [*experiment.run(tmp_path / "whole")]
+    steps = 0
+    for event in experiment.run(tmp_path / "left"):
+        steps += isinstance(event, Stepped) and event.images > 0
+        if steps == 2:
+            break
+    [*experiment.run(tmp_path / "left")]
+    whole, left = (api.load(tmp_path / name) for name in ("whole", "left"))
+    for one, other in ((whole.generator, left.generator), (whole.discriminator, left.discriminator)):
+        assert all(
+            torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+        )
+
+
+def taught(labels: bool, steps: int = 40) -> tuple[Backbone, float]:
+    """A backbone that learned pictures which are light at the top, or, of the second class, in the middle."""
+    torch.manual_seed(0)
+    backbone = Backbone(SPEC, 8)
+
+    def draw():
+        while True:
+            y = torch.randint(0, 2, (32,))
+            x = 0.3 * torch.randn(32, 3, 16, 16) - 0.5
+            x[y == 0, :, :5] += 1
+            x[y == 1, :, 6:10] += 1
+            yield x, y if labels else None
+
+    lessons = teach(backbone, draw(), 2 if labels else 0, steps, torch.autocast("cpu", enabled=False))
+    return backbone, float([share for _, share in lessons][-1])
+
+
+@pytest.mark.parametrize(("labels", "least"), [(True, 0.8), (False, 0.45)])
+def test_teaching(labels: bool, least: float) -> None:
+    """Without labels a bar in the middle leaves two of four turns to guess."""
+    backbone, share = taught(labels)
+    assert share > least
+    assert not any(weight.requires_grad for weight in backbone.parameters())
+
+
+def test_the_backbone_is_the_teacher_without_its_norms() -> None:
+    torch.manual_seed(0)
+    teacher = Teacher(Backbone(SPEC, 8), 2)
+    for norm in (m for m in teacher.modules() if isinstance(m, torch.nn.BatchNorm2d)):
+        torch.nn.init.uniform_(norm.weight, 0.5, 2)
+        torch.nn.init.normal_(norm.bias)
+        norm.running_mean.normal_()
+        norm.running_var.uniform_(0.5, 2)
+    images = torch.randn(4, 3, 16, 16)
+    before = teacher.eval()(images)
+    teacher.fold_norms()
+    last = teacher.backbone(images)[-1]
+    x = torch.nn.functional.leaky_relu(teacher.norm(teacher.last(torch.nn.functional.max_pool2d(last, 2))), 0.1)
+    assert torch.allclose(teacher.head(x.amax((2, 3))), before, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [28, 48, 64, 96, 128, 256])
+def test_sizes(size: int) -> None:
+    spec = ImageSpec(3, size, 2)
+    config = projected.Config(width=8, judges=8, pixels=8, backbone=8, maps=3)
+    generator, discriminator = networks.build(config, spec)
+    images = generator(torch.randn(2, 64), torch.tensor([0, 1]))
+    assert images.shape == (2, 3, size, size)
+    views = discriminator.views(images)
+    logits = discriminator.judge(views, torch.tensor([0, 1]))
+    assert logits.shape[1] % len(views) == 0  # every part has as many places
+    assert max(discriminator.backbone.sides) <= 47
+
+
+def task(**settings: str) -> ProjectedTask:
+    experiment = api.experiment("photos", None, {**SMALL, "device": "cpu", **settings})
+    built = experiment.build(SPEC)
+    assert isinstance(built, ProjectedTask)
+    return built
+
+
+def batch(step: int = 0) -> Batch:
+    random = torch.Generator().manual_seed(1)
+    return Batch(torch.rand(8, 3, 16, 16, generator=random) * 2 - 1, torch.arange(8) % 2, step)
+
+
+def test_features_used_twice_give_the_gradients_of_features_made_twice() -> None:
+    gradients = []
+    for fresh in (False, True):
+        one = task()
+        torch.manual_seed(2)
+        one.discriminator_loss(batch())
+        fakes = one._fakes
+        assert fakes is not None
+        if fresh:
+            seen = one._seen
+            assert seen is not None
+            one._seen = one.discriminator.views(fakes), seen[1]
+        losses = one.generator_loss(batch())
+        assert losses is not None
+        losses["total"].backward()
+        gradients.append([p.grad for p in one.generator.parameters()])
+    for a, b in zip(*gradients, strict=True):
+        assert torch.allclose(a, b, atol=1e-6)
+
+
+def test_the_penalty_is_the_squared_gradient_of_each_part_in_what_it_sees() -> None:
+    one = task(penalty_every="1")
+    torch.manual_seed(2)
+    logged = one._judged(batch().real, batch().real.flip(0), batch().labels, ["r1", "r2"])[2]
+    d, labels = one.discriminator, batch().labels
+    views = [x.detach().requires_grad_() for x in d.views(batch().real)]
+    logits = d.judge(views, labels).unflatten(1, (len(views), -1))
+    expected = torch.zeros(())
+    for number, view in enumerate(views):
+        (gradient,) = torch.autograd.grad(logits[:, number].mean(1).sum(), view, retain_graph=True)
+        expected += gradient.square().flatten(1).sum(1).mean() * (300 if number < len(views) - 1 else 1)
+    assert torch.allclose(logged["r1"], expected / len(views), rtol=1e-4)
+
+
+def test_a_snapshot_is_written_after_the_teaching(photographs: Path, tmp_path: Path) -> None:
+    settings = {**SMALL, "images": "8", "batch": "8", "teach": "25", "detect": "0", "device": "cpu"}
+    for event in api.experiment("photos", photographs, settings).run(tmp_path / "run"):
+        if isinstance(event, Saved):
+            break
+    assert len(Run(tmp_path / "run").snapshots()) == 1
+    scales = api.load(tmp_path / "run").discriminator.scales
+    assert (scales != 1).all()
