@@ -41,6 +41,17 @@ class Backbone(nn.Module):
             nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(stage)) for stage in plan
         )
 
+        for conv in self.convolutions():
+            nn.init.zeros_(conv.bias)  # pyright: ignore[reportArgumentType]
+
+    def convolutions(self) -> list[nn.Conv2d]:
+        """All of them, from the pixels on."""
+        return [module for module in self.modules() if isinstance(module, nn.Conv2d)]
+
+    def is_taught(self) -> bool:
+        """Has it been trained? Its biases begin at zero, and come from the norms of the training."""
+        return all(bool((conv.bias != 0).any()) for conv in self.convolutions())  # pyright: ignore[reportOptionalOperand, reportAttributeAccessIssue]
+
     def forward(self, images: Tensor, count: int = 3) -> list[Tensor]:
         """images [B, C, H, W] in [-1, 1] -> the maps of the first `count` stages, [B, c, h, w]."""
         x, maps = unshuffled(images, self.fold) if self.fold > 1 else images, []

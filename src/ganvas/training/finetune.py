@@ -68,8 +68,11 @@ def freeze(discriminator: nn.Module, count: int, spec: Spec) -> None:
         raise UserError(
             f"freeze={count}: this discriminator has {len(layers)} layers; freeze {len(layers) - 1} at most."
         )
-    weights = list(discriminator.parameters())
-    gradients = torch.autograd.grad(layers[count - 1].float().sum(), weights, allow_unused=True)
+    weights = [weight for weight in discriminator.parameters() if weight.requires_grad]
+    layer = layers[count - 1].float().sum()
+    if not layer.requires_grad:  # these layers are never trained
+        return
+    gradients = torch.autograd.grad(layer, weights, allow_unused=True)
     for weight, gradient in zip(weights, gradients, strict=True):
         if gradient is not None:
             weight.requires_grad_(False)

@@ -123,6 +123,27 @@ def test_a_training_that_is_left_continues_with_what_was_taught(photographs: Pat
         )
 
 
+def test_a_training_from_a_model_keeps_its_features(photographs: Path, tmp_path: Path) -> None:
+    settings = {**SMALL, "images": "16", "batch": "8", "teach": "6", "detect": "0", "device": "cpu"}
+    [*api.experiment("photos", photographs, settings).run(tmp_path / "first")]
+    more = api.experiment("photos", photographs, {**settings, "from": str(tmp_path / "first"), "freeze": "3"})
+    said = [event.text for event in more.run(tmp_path / "second") if isinstance(event, Noted)]
+    assert not [text for text in said if text.startswith("First a part")]
+    first, second = (api.load(tmp_path / name).discriminator.state_dict() for name in ("first", "second"))
+    same = {name for name in first if torch.equal(first[name], second[name])}
+    assert {name for name in first if name.startswith(("backbone", "scales"))} <= same
+    assert "pixels.layers.0.weight" in same  # the third layer: two maps come before it
+    assert "pixels.foot.weight" not in same
+
+
+def test_layers_that_are_never_trained_may_be_frozen(photographs: Path) -> None:
+    experiment = api.experiment("photos", photographs, {**SMALL, "freeze": "2", "device": "cpu"})
+    weights = dict(experiment.build(SPEC).discriminator.named_parameters())
+    assert {name for name, weight in weights.items() if not weight.requires_grad} == {
+        name for name in weights if name.startswith("backbone")
+    }
+
+
 def taught(labels: bool, steps: int = 40) -> tuple[Backbone, float]:
     """A backbone that learned pictures which are light at the top, or, of the second class, in the middle."""
     torch.manual_seed(0)

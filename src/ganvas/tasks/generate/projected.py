@@ -41,7 +41,7 @@ class ProjectedTask(GenerateTask):
         count = min(round(self.config.teach * config.images), MOST_EPOCHS * batches.count)
         size = min(BATCH, MOST_TIMES * batches.count)
         steps, classes = math.ceil(count / size), self.spec.classes
-        if not steps:
+        if not steps or self.discriminator.backbone.is_taught():  # with `from`, by the training before
             return
         what = "name the classes" if classes else "tell how far images are turned"
         yield f"First a part of the discriminator learns to {what}, from {count:,} images (some more than once) ..."
