@@ -1,7 +1,8 @@
 """Make the training pictures of the restorer that comes with Ganvas from a folder of photographs.
 
     python benchmarks/photographs.py photographs/ pictures/
-    ganvas train denoise --data pictures/ width=32 d_width=4 images=1500k lr_g=5e-4 --run runs/restore \\
+    ganvas train denoise --data pictures/ width=32 depth=3 d_width=4 batch=16 clip_g=0 images=1500k lr_g=5e-4 \\
+        --run runs/restore \\
         "degrade=scratches:5-30?,spots:10-80?,blur:0.3-1.2?,noise:0-50?,grain:0-50?,jpeg:20-95?"
     python benchmarks/models.py runs/restore restore --data photographs --licence "CC BY 4.0, CC0; see NOTICE"
 

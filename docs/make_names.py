@@ -16,6 +16,7 @@ from ganvas.core import config as cf
 from ganvas.core.registry import TASKS
 from ganvas.images.data import DATASETS
 from ganvas.images.data.config import DataConfig
+from ganvas.tasks.generate import choice
 from ganvas.training.experiment import SECTIONS
 
 TYPE_NAMES = {kind: name for name, kind in names.TYPES.items()}
@@ -35,6 +36,8 @@ def table() -> dict[str, Any]:
     for name, recipe in RECIPES.items():
         experiment = recipe()
         parts = [getattr(experiment, part) for part in SECTIONS]
+        if name in choice.RECIPES:  # the data chooses the network
+            parts.append(RECIPES["photos"]().network)
         called = [f"{type(part).__module__.removeprefix('ganvas.')}.{type(part).__qualname__}" for part in parts]
         sections |= {key: settings_of(part) for key, part in zip(called, parts, strict=True)}
         recipes[name] = {

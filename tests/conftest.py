@@ -201,7 +201,7 @@ def quick(recipe: str, source: Path, steps: int = 20) -> Experiment:
         classic_mlp.Config: classic_mlp.Config(width=16),
         classic_dcgan.Config: classic_dcgan.Config(g_width=16, d_width=16),
         dcgan.Config: dcgan.Config(width=8),
-        projected.Config: projected.Config(width=8, judges=16, pixels=8, backbone=8),
+        projected.Config: projected.Config(width=16, judges=16, pixels=8, backbone=8),
         unet.Config: unet.Config(width=8, depth=2, d_width=8),
         columns.Config: columns.Config(width=8, d_width=8),
         gains.Config: gains.Config(width=16, blocks=2, d_width=8),

@@ -29,7 +29,7 @@ WEIGHTS = {  # generator and discriminator with default knobs, for grey 28-pixel
 QUICK: dict[str, dict[str, int]] = {
     "classic-dcgan": {"g_width": 32, "d_width": 16},
     "dcgan": {"width": 16},
-    "projected": {"width": 8, "judges": 16, "pixels": 8, "backbone": 16},
+    "projected": {"width": 16, "judges": 16, "pixels": 8, "backbone": 16},
 }  # where defaults take long
 
 everywhere = pytest.mark.parametrize(

@@ -161,6 +161,16 @@ def test_learning_rates_fall_in_a_straight_line(blobs: Path) -> None:
     assert trainer.rate() == 1
 
 
+def test_a_long_gradient_of_the_generator_is_shortened(blobs: Path) -> None:
+    lengths = []
+    for most in ("0", "1e-3"):
+        trainer, _ = some_steps(quick("mnist", blobs).override({"clip_g": most}), steps=1)
+        gradients = [p.grad.norm() for p in trainer.task.generator.parameters() if p.grad is not None]
+        lengths.append(float(torch.stack(gradients).norm()))
+    assert lengths[0] > 2e-3
+    assert lengths[1] == pytest.approx(1e-3, rel=0.01)
+
+
 def test_events_come_at_their_images(blobs: Path, tmp_path: Path) -> None:
     experiment = quick("classic-dcgan", blobs)
     experiment = dataclasses.replace(experiment, training=dataclasses.replace(experiment.training, sample_at=(17, 40)))

@@ -33,7 +33,7 @@ class Config:
 
     latent_dim: int = knob(64, "numbers that the generator draws from", low=1, high=2**16)
     width: int = knob(
-        48, "channels of the generator's largest map; smaller maps have up to four times as many", low=8, high=2**12
+        48, "channels of the generator's largest map; smaller maps have up to four times as many", low=16, high=2**12
     )
     judges: int = knob(64, "channels of the parts of the discriminator that see features", low=8, high=2**12)
     pixels: int = knob(32, "channels, at half of the image's size, of the part that sees pixels", low=8, high=2**12)

@@ -44,6 +44,9 @@ class Config:
     )
     burn_in: float = knob(0.1, "share of the training in which beta2 rises", low=0, high=1)
     decay_from: float = knob(1.0, "share of the training after which the learning rates fall to 0", low=0, high=1)
+    clip_g: float = knob(
+        0.0, "norm that the generator's gradient has at most: a longer one is shortened (0: any)", low=0, high=10**6
+    )
     ema: int = knob(0, "half-life of the averaged generator's weights in images (0: no average)", low=0, high=10**12)
     ema_ramp: float = knob(0.05, "upper limit of that half-life as a share of the images seen", low=0, high=1)
     seed: int = knob(0, "seed of all random numbers", low=0)
@@ -189,6 +192,8 @@ class Trainer:
             distributed.average(itertools.chain(gradients_g, self.statistics(), logged.values()))
             task.update(logged)
             if losses_g is not None:
+                if config.clip_g:
+                    nn.utils.clip_grad_norm_(task.generator.parameters(), config.clip_g)
                 self.optimizer_g.step()
 
         self.images += config.batch

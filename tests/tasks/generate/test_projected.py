@@ -20,7 +20,7 @@ from ganvas.tasks.generate.teach import Teacher, teach
 from ganvas.training.batches import Batch
 from ganvas.training.events import Noted, Saved, Stepped
 
-SMALL = {"width": "8", "judges": "16", "pixels": "8", "backbone": "8"}
+SMALL = {"width": "16", "judges": "16", "pixels": "8", "backbone": "8"}
 SPEC = ImageSpec(3, 16, 2)
 
 
@@ -61,6 +61,8 @@ def test_the_data_chooses_the_networks_and_a_setting_overrides_it(
     assert chosen(recipe, drawings) == "pyramid"
     assert chosen(recipe, photographs, network="pyramid") == "pyramid"
     assert chosen(recipe, drawings, network="projected") == "projected"
+    assert chosen(recipe, photographs, blocks="1") == "pyramid"  # which only this one has
+    assert chosen(recipe, drawings, judges="32") == "projected"
 
 
 def test_pictures_in_memory_choose_too() -> None:
@@ -188,7 +190,7 @@ def test_the_backbone_is_the_teacher_without_its_norms() -> None:
 @pytest.mark.parametrize("size", [28, 48, 64, 96, 128, 256])
 def test_sizes(size: int) -> None:
     spec = ImageSpec(3, size, 2)
-    config = projected.Config(width=8, judges=8, pixels=8, backbone=8, maps=3)
+    config = projected.Config(width=16, judges=8, pixels=8, backbone=8, maps=3)
     generator, discriminator = networks.build(config, spec)
     images = generator(torch.randn(2, 64), torch.tensor([0, 1]))
     assert images.shape == (2, 3, size, size)

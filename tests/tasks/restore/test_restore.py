@@ -982,7 +982,8 @@ def test_a_restorer_is_exported_for_any_size(
     mask = torch.rand(1, 1, *x.shape[2:]) < 0.3 if model.spec.masked else None
     given = x if mask is None else torch.cat([x * ~mask, mask.float()], 1)
     found = session.run(None, {"images": given.numpy()})[0]
-    assert np.abs(found - model.restore(x, mask).numpy()).max() <= 1e-4
+    with torch.no_grad():  # of one version: `restore` means four mirrored ones
+        assert np.abs(found - model.generator(given).numpy()).max() <= 1e-4
 
 
 def test_info_and_a_page_on_a_hub_know_a_restorer(mender: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which networks `images` and `few` train: the data decides, unless `network` is given."""
+"""Which networks `images` and `few` train: the data decides, unless `network` or a setting of one of them is given."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ RECIPES = ("images", "few")
 def settings(recipes: Any, recipe: str, given: dict[str, str]) -> dict[str, str]:
     """The settings that newly given data call for: those for photographs, if it has photographs.
 
+    A setting that only one of the networks has chooses that one.
+
     Args:
         recipes: the module of the task's recipes.
         recipe: the name of the one that is changed.
@@ -24,6 +26,11 @@ def settings(recipes: Any, recipe: str, given: dict[str, str]) -> dict[str, str]
     """
     if recipe not in RECIPES or "network" in given or "source" not in given:
         return {}
+    drawings, photographs = ({*cf.types_of(getattr(recipes, name)().network)} for name in ("images", "photos"))
+    if given.keys() & (drawings - photographs):
+        return {}
+    if given.keys() & (photographs - drawings):
+        return _photographs(recipes)
     share = equal_neighbours(given["source"])
     return _photographs(recipes) if share is not None and share < FLAT else {}
 

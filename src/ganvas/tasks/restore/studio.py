@@ -98,16 +98,16 @@ PART = Part(
             {
                 "denoise": (
                     (0, "less noise, soft edges"),
-                    (6_000, "most of the noise gone"),
-                    (30_000, "clean pictures with fine detail"),
-                    (100_000, CLEANEST),
+                    (4_000, "most of the noise gone"),
+                    (20_000, "clean pictures with fine detail"),
+                    (60_000, CLEANEST),
                 ),
-                "superres": ((0, "a little sharper than scaling"), (30_000, "sharp edges"), (100_000, CLEANEST)),
-                "derain": ((0, "fainter streaks"), (10_000, "most streaks gone"), (100_000, CLEANEST)),
+                "superres": ((0, "a little sharper than scaling"), (20_000, "sharp edges"), (60_000, CLEANEST)),
+                "derain": ((0, "fainter streaks"), (10_000, "most streaks gone"), (60_000, CLEANEST)),
                 "inpaint": (
                     (0, "blurry fillings"),
-                    (50_000, "fillings that follow edges"),
-                    (400_000, CLEANEST),
+                    (30_000, "fillings that follow edges"),
+                    (100_000, CLEANEST),
                 ),
             },
             choice="What should it do?",

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 ROWS, COLUMNS = 2, 10  # of patches in a preview, each shown degraded, restored and clean
 PICTURES, PATCHES = 200, 16  # pictures measured for `signs` when the training ends, at most; patches of each
-SMOOTH = 1e-3  # epsilon of the Charbonnier loss, for pixels in [-1, 1]
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,13 @@ class Config:
         "let plain pieces count like busy ones: each counts by its error over that error + this one, in a range of 2 "
         "(0: by its error)",
         low=0,
+        high=100,
+    )
+    smooth: float = knob(
+        1e-3,
+        "differences of pixels below this, in a range of 2, count by their squares (toward the mean of what is "
+        "possible, which PSNR rewards), larger ones as they are (toward the median)",
+        low=1e-6,
         high=100,
     )
     turn: bool = knob(True, "show the pieces turned and mirrored as well (not where up and down matter)")
@@ -149,7 +155,7 @@ class RestoreTask(Task):
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         assert self._made is not None, "the discriminator's step comes first"
         (clean, restored), self._made = self._made, None
-        pixel = losses.charbonnier(restored, clean, SMOOTH, self.config.even)
+        pixel = losses.charbonnier(restored, clean, self.config.smooth, self.config.even)
         logged = {
             "loss_pixel": pixel,
             "psnr": fidelity.psnr(im.levels(restored.detach()), im.levels(clean)).clamp_max(fidelity.MOST).mean(),
