@@ -177,8 +177,8 @@ def test_the_backbone_is_the_teacher_without_its_norms() -> None:
     for norm in (m for m in teacher.modules() if isinstance(m, torch.nn.BatchNorm2d)):
         torch.nn.init.uniform_(norm.weight, 0.5, 2)
         torch.nn.init.normal_(norm.bias)
-        norm.running_mean.normal_()
-        norm.running_var.uniform_(0.5, 2)
+        torch.nn.init.normal_(norm.state_dict()["running_mean"])
+        torch.nn.init.uniform_(norm.state_dict()["running_var"], 0.5, 2)
     images = torch.randn(4, 3, 16, 16)
     before = teacher.eval()(images)
     teacher.fold_norms()
@@ -191,7 +191,7 @@ def test_the_backbone_is_the_teacher_without_its_norms() -> None:
 def test_sizes(size: int) -> None:
     spec = ImageSpec(3, size, 2)
     config = projected.Config(width=16, judges=8, pixels=8, backbone=8, maps=3)
-    generator, discriminator = networks.build(config, spec)
+    generator, discriminator = projected.Generator(spec, config), projected.Discriminator(spec, config)
     images = generator(torch.randn(2, 64), torch.tensor([0, 1]))
     assert images.shape == (2, 3, size, size)
     views = discriminator.views(images)
