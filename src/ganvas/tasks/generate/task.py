@@ -161,9 +161,7 @@ class GenerateTask(Task):
 
     @classmethod
     def smoke(cls, config: Config, images: int) -> Config:
-        return dataclasses.replace(
-            config, **{name: min(getattr(config, name), images) for name in ("select", "teach", "detect")}
-        )
+        return dataclasses.replace(config, select=min(config.select, images), detect=min(config.detect, images))
 
     @classmethod
     def extras(cls, spec: ImageSpec, tensors: dict[str, Tensor]) -> dict[str, nn.Module]:
