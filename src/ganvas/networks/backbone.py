@@ -52,12 +52,17 @@ class Backbone(nn.Module):
         """Has it been trained? Its biases begin at zero, and come from the norms of the training."""
         return all(bool((conv.bias != 0).any()) for conv in self.convolutions())  # pyright: ignore[reportOptionalOperand, reportAttributeAccessIssue]
 
-    def forward(self, images: Tensor, count: int = 3) -> list[Tensor]:
-        """images [B, C, H, W] in [-1, 1] -> the maps of the first `count` stages, [B, c, h, w]."""
+    def forward(self, images: Tensor, count: int = 3, norms: nn.ModuleList | None = None) -> list[Tensor]:
+        """images [B, C, H, W] in [-1, 1] -> the maps of the first `count` stages, [B, c, h, w].
+
+        Args:
+            norms: while it is taught, those of each stage's convolutions, in place of the biases.
+        """
         x, maps = unshuffled(images, self.fold) if self.fold > 1 else images, []
         for number, stage in enumerate([*self.stages][:count]):
             x = F.max_pool2d(x, 2) if number else x
-            for conv in stage.children():
-                x = F.leaky_relu(conv(x), SLOPE, inplace=True)
+            for place, conv in enumerate(stage.children()):
+                x = conv(x) if norms is None else norms[number][place](F.conv2d(x, conv.weight, padding=1))  # pyright: ignore[reportIndexIssue, reportArgumentType, reportCallIssue]
+                x = F.leaky_relu(x, SLOPE, inplace=True)
             maps.append(x)
         return maps

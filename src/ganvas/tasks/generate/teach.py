@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from ganvas.networks.backbone import SLOPE, Backbone
-from ganvas.networks.layers import unshuffled
 
 BATCH, RATE, MOMENTUM, DECAY, SMOOTHING = 128, 0.15, 0.9, 5e-4, 0.1
 RISE = 0.2  # share of the steps in which the learning rate rises; then it falls
@@ -39,11 +38,7 @@ class Teacher(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """images [B, C, H, W] in [-1, 1] -> logits [B, classes]."""
-        x = unshuffled(images, self.backbone.fold) if self.backbone.fold > 1 else images
-        for number, (stage, norms) in enumerate(zip(self.backbone.stages, self.norms, strict=True)):
-            x = F.max_pool2d(x, 2) if number else x
-            for conv, norm in zip(stage, norms, strict=True):  # pyright: ignore[reportArgumentType]
-                x = F.leaky_relu(norm(F.conv2d(x, conv.weight, padding=1)), SLOPE, inplace=True)
+        x = self.backbone(images, norms=self.norms)[-1]
         x = F.leaky_relu(self.norm(self.last(F.max_pool2d(x, 2))), SLOPE, inplace=True)
         return self.head(x.float().amax((2, 3)))
 
