@@ -36,6 +36,7 @@ SHARES = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)  # of the time, after which 
 RATE = 2e-4  # Adam's, in all of these papers
 SNAPSHOT = 120.0  # seconds from one to the next
 TRIAL = 20.0  # seconds in which a recipe shows its speed, at most; an eighth of a short training
+TRIED = 20_000  # images of that trial, at most
 MARGIN = 0.97  # of that speed, because pictures and snapshots take time, too
 CPU = torch.device("cpu")
 
@@ -251,20 +252,31 @@ def train_peer(peer: Peer, data: ImageData, plan: dict[str, Any], folder: Path) 
 
 
 def speed_of(experiment: Any, plan: dict[str, Any]) -> float:
-    """Images a second of processor time that a recipe trains on, from a short trial."""
-    threads = plan["threads"]
+    """Images a second of processor time that a recipe trains on, from a short trial.
+
+    What comes before the first step is longer in a longer training: each image has its share of it.
+
+    Args:
+        experiment: of the trial, TRIED images long.
+    """
+    threads, images = plan["threads"], experiment.training.images
     wanted = threads * min(TRIAL, plan["minutes"] * 60 / 8)
     first = last = 0, 0.0
+    started = before = 0.0
     with tempfile.TemporaryDirectory() as folder:
         for event in experiment.run(Path(folder) / "trial"):
-            if not isinstance(event, Stepped):
-                continue
-            last = event.images, time.process_time()
-            if event.images <= 10 * experiment.training.batch:
-                first = last
-            elif last[1] - first[1] > wanted:
-                break
-    return (last[0] - first[0]) * threads / (last[1] - first[1])
+            now = time.process_time()
+            if isinstance(event, Started):
+                started = before = now
+            elif isinstance(event, Stepped) and not event.images:
+                before = now
+            elif isinstance(event, Stepped):
+                last = event.images, now
+                if event.images <= 10 * experiment.training.batch:
+                    first = last
+                elif last[1] - first[1] > wanted or event.images >= images:
+                    break
+    return threads / ((before - started) / images + (last[1] - first[1]) / (last[0] - first[0]))
 
 
 def train_recipe(plan: dict[str, Any], folder: Path) -> None:
@@ -275,7 +287,7 @@ def train_recipe(plan: dict[str, Any], folder: Path) -> None:
     settings = {"seed": str(plan["seed"]), "evaluate_every": "0", "sample_every": "0", "device": "cpu", **plan["set"]}
     planned = folder / "images.json"
     if not planned.is_file():
-        rate = speed_of(api.experiment(plan["who"], plan["data"], settings), plan)
+        rate = speed_of(api.experiment(plan["who"], plan["data"], settings | {"images": str(TRIED)}), plan)
         planned.write_text(json.dumps(round(rate * MARGIN * plan["minutes"] * 60)))
     images = json.loads(planned.read_text())
     moments = ",".join(str(round(share * images)) for share in SHARES[:-1])

@@ -28,6 +28,14 @@ pytestmark = pytest.mark.long
 PLAN = "<b>plan</b>, of 'all'"
 NAMES = ("<img src=x onerror=alert(1)>", 'a,"b"', "=1+1")
 TABLE = "orders & <more>.csv"
+WATCH = """() => {  // the page's width in each frame as soon as the window is narrow: charts follow a frame later
+    window.narrow = [];
+    const look = () => {
+        if (innerWidth === 360) narrow.push(document.documentElement.scrollWidth);
+        if (narrow.length < 20) requestAnimationFrame(look);
+    };
+    requestAnimationFrame(look);
+}"""
 
 
 def rows(count: int = 600) -> Any:
@@ -172,9 +180,10 @@ def test_the_pages_of_a_table(page: Any, studio: Served) -> None:  # noqa: F811
         page.wait_for_selector(selector)
         settled(page)
         check_access(page)
+        page.evaluate(WATCH)
         page.set_viewport_size({"width": 360, "height": 700})
-        until(page, "innerWidth === 360")
-        assert page.evaluate("document.documentElement.scrollWidth") <= 362
+        until(page, "narrow.length >= 20")
+        assert page.evaluate("Math.max(...narrow)") <= 362
         assert not page.evaluate("/picture|image/i.test(document.querySelector('main').innerText)")
         assert not page.evaluate("document.querySelectorAll('main img, main b').length")
         page.set_viewport_size({"width": 1200, "height": 900})
