@@ -35,7 +35,10 @@ class Trial:
             self.trainer = Trainer(task, experiment.training)
 
     def speed(self, seconds: float | None = None) -> float:
-        """Images per second, measured for so many seconds (None: SECONDS); to be called once.
+        """Images per second of the whole training, with the work before its first step; to be called once.
+
+        Args:
+            seconds: for which each of the two is measured; None: SECONDS.
 
         Raises:
             UserError: the memory is too small.
@@ -48,7 +51,18 @@ class Trial:
             while time.monotonic() - start < seconds:
                 trainer.step(batches.at(trainer.images))
             trainer.means()  # waits for a GPU to finish
-            return (trainer.images - before) / (time.monotonic() - start)
+            rate = (trainer.images - before) / (time.monotonic() - start)
+            images = trainer.config.images
+            return images / (images / rate + self._work_before(seconds))
+
+    def _work_before(self, seconds: float) -> float:
+        """The seconds that the task's work before the first step would take; it is tried for so many."""
+        trainer, share = self.trainer, 0.0
+        start = time.monotonic()
+        for share, _ in trainer.task.begin(trainer.config, self.batches, trainer.autocast()):
+            if share and time.monotonic() - start >= seconds:
+                break
+        return (time.monotonic() - start) / share if share else 0.0
 
 
 def words(images: int, rate: float, noun: str, memory: int) -> str:

@@ -117,9 +117,9 @@ def _wait(trainer: Trainer, what: str) -> Iterator[Event]:
         yield Stepped(trainer.images)
 
 
-def _events(trainer: Trainer, sentences: Iterator[str]) -> Iterator[Event]:
+def _events(trainer: Trainer, work: Iterator[tuple[float, str]]) -> Iterator[Event]:
     """The events of work that a task does before the training, on the first rank alone."""
-    for text in sentences:
+    for _, text in work:
         if text:
             yield Noted(trainer.images, text)
         distributed.decide()  # the other ranks only wait

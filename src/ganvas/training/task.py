@@ -197,7 +197,9 @@ class Task(ABC):
         """
         return
 
-    def begin(self, config: Any, batches: Batches, precision: AbstractContextManager[Any]) -> Iterator[str]:
+    def begin(
+        self, config: Any, batches: Batches, precision: AbstractContextManager[Any]
+    ) -> Iterator[tuple[float, str]]:
         """Work on the networks to be done before the first step of a new training; by default none.
 
         The results depend on the seed alone. If it is interrupted, it starts over.
@@ -207,7 +209,7 @@ class Task(ABC):
             precision: the context for forward passes.
 
         Yields:
-            A sentence for the user after each piece of work, '' for none.
+            After each piece of work the share that is done, 0 to 1, and a sentence for the user ('': none).
         """
         yield from ()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,10 +16,13 @@ from ganvas.images.data.glance import equal_neighbours
 from ganvas.images.spec import ImageSpec
 from ganvas.networks import projected
 from ganvas.networks.backbone import Backbone
+from ganvas.tasks.generate import data_check, data_use
 from ganvas.tasks.generate.projected import ProjectedTask
 from ganvas.tasks.generate.teach import Teacher, teach
+from ganvas.training import forecast
 from ganvas.training.batches import Batch
 from ganvas.training.events import Noted, Saved, Stepped
+from ganvas.training.forecast import Trial
 
 SMALL = {"width": "16", "judges": "16", "pixels": "8", "backbone": "8"}
 SPEC = ImageSpec(3, 16, 2)
@@ -106,6 +110,40 @@ def test_a_training_says_what_it_chose_and_what_it_teaches(photographs: Path, tm
         event.text for event in experiment.override({"images": "48"}).run(tmp_path / "run") if isinstance(event, Noted)
     ]
     assert not [text for text in again if "network=" in text or text.startswith("First")]
+
+
+def test_a_forecast_counts_what_is_taught(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that goes a second for every step: 100 steps of 6 images, and 8 of up to 128 before the first."""
+    settings = {**SMALL, "images": "600", "batch": "6", "teach": "1.5", "detect": "0", "device": "cpu"}
+    experiment, now = api.experiment("photos", photographs, settings), [0.0]
+    trial = Trial(experiment, experiment.load_data())
+    monkeypatch.setattr(forecast.time, "monotonic", lambda: now[0])
+    step, task = trial.trainer.step, trial.trainer.task
+
+    def steps(batch: Any) -> None:
+        now[0] += 1
+        step(batch)
+
+    def taught(*given: Any) -> Any:
+        for share, text in type(task).begin(task, *given):  # pyright: ignore[reportArgumentType]
+            now[0] += bool(share) * 1.0
+            yield share, text
+
+    monkeypatch.setattr(trial.trainer, "step", steps)
+    monkeypatch.setattr(task, "begin", taught)
+    assert trial.speed(3.0) == pytest.approx(600 / (100 + 8), rel=0.001)
+
+
+def test_a_check_of_photographs_times_their_networks(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+    monkeypatch.setattr(forecast, "SECONDS", 0.01)
+    monkeypatch.setattr(
+        data_check.Trial, "speed", lambda trial: built.append(networks.name_of(trial.experiment.network))
+    )
+    monkeypatch.setattr(data_use, "FEW", 10)
+    for _ in data_check.check(str(photographs), None, api.RECIPES):
+        pass
+    assert built == ["projected"]
 
 
 def test_a_training_that_is_left_continues_with_what_was_taught(photographs: Path, tmp_path: Path) -> None:

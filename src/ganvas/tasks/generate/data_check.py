@@ -105,11 +105,11 @@ def check(
         )
         for name, use in uses.items()
     }
-    expected = forecast(pictures.survey, pictures.amount, uses[chosen], recipes)
+    expected = forecast(source, pictures.survey, pictures.amount, uses[chosen], recipes)
     return Checked(pictures.survey, pictures.mirror, chosen, found, expected, pictures.preview)
 
 
-def forecast(survey: Survey, amount: Amount, use: Use, recipes: Recipes) -> Forecast:
+def forecast(source: str, survey: Survey, amount: Amount, use: Use, recipes: Recipes) -> Forecast:
     """Run the recipe that fits these pictures for a few seconds, on random pixels of the same shape."""
     recipe, size = use.recipe(amount), min(use.piece or amount.size, amount.size)
     channels, pixels = amount.channels, sum(w * h for w, h in amount.sizes) if use.piece else amount.count * size**2
@@ -118,9 +118,9 @@ def forecast(survey: Survey, amount: Amount, use: Use, recipes: Recipes) -> Fore
         return dataclasses.replace(
             untimed, note=f"This version of Ganvas has no recipe '{recipe}': no time was measured."
         )
-    experiment = recipes[recipe]()
+    experiment = recipes[recipe]().override({"source": source})  # its networks may depend on the pictures
     classes = untimed.classes if experiment.data.labels else 0
-    images = _random_pixels(2 * experiment.training.batch, ImageSpec(channels, size, classes))
+    images = _random_pixels(max(amount.count, 2 * experiment.training.batch), ImageSpec(channels, size, classes))
     if use.more:
         images = dataclasses.replace(images, other=images)
     try:
@@ -133,8 +133,9 @@ def forecast(survey: Survey, amount: Amount, use: Use, recipes: Recipes) -> Fore
 
 
 def _random_pixels(count: int, spec: ImageSpec) -> ImageData:
-    """A data set of random pixels in this shape."""
+    """A data set of the same random pixels again and again, which take the memory of one picture."""
     random = torch.Generator().manual_seed(0)
-    pixels = torch.randint(0, 256, (count, spec.channels, spec.size, spec.size), dtype=torch.uint8, generator=random)
+    pixels = torch.randint(0, 256, (1, spec.channels, spec.size, spec.size), dtype=torch.uint8, generator=random)
+    pixels = pixels.expand(count, -1, -1, -1)
     split = Split(pixels, torch.arange(count) % spec.classes if spec.classes else None)
     return ImageData("random pixels", split, split, tuple(map(str, range(spec.classes))), "")

@@ -37,14 +37,19 @@ class ProjectedTask(GenerateTask):
         super().__init__(*parts)
         self._seen: tuple[list[Tensor], Tensor] | None = None  # by the discriminator's step, for the generator's
 
-    def begin(self, config: Any, batches: Batches, precision: AbstractContextManager[Any]) -> Iterator[str]:
+    def begin(
+        self, config: Any, batches: Batches, precision: AbstractContextManager[Any]
+    ) -> Iterator[tuple[float, str]]:
         count = min(round(self.config.teach * config.images), MOST_EPOCHS * batches.count)
         size = min(BATCH, MOST_TIMES * batches.count)
         steps, classes = math.ceil(count / size), self.spec.classes
         if not steps or self.discriminator.backbone.is_taught():  # with `from`, by the training before
             return
         what = "name the classes" if classes else "tell how far images are turned"
-        yield f"First a part of the discriminator learns to {what}, from {count:,} images (some more than once) ..."
+        yield (
+            0.0,
+            f"First a part of the discriminator learns to {what}, from {count:,} images (some more than once) ...",
+        )
         torch.manual_seed(seeds.key(batches.seed, "teach"))
         lessons = batches.whole()  # in larger batches and another order
         lessons.batch, lessons.seed = size, seeds.key(batches.seed, "teach")
@@ -54,10 +59,11 @@ class ProjectedTask(GenerateTask):
         for step, share in teach(self.discriminator.backbone, pairs, classes, steps, precision):
             late = time.monotonic() - said >= SAID_EVERY
             said = time.monotonic() if late else said
-            yield f"{step * size:,} of {count:,}: right about {float(share):.0%} of them so far." if late else ""
+            text = f"{step * size:,} of {count:,}: right about {float(share):.0%} of them so far."
+            yield step / steps, text if late else ""
         with precision:
             self.discriminator.measure(batches.seen(MEASURED).real)
-        yield f"It is right about {float(share):.0%} of them. Now the generator and the discriminator train."
+        yield 1.0, f"It is right about {float(share):.0%} of them. Now the generator and the discriminator train."
 
     def _judged(
         self, real: Tensor, fake: Tensor, labels: Tensor | None, penalties: Sequence[str]
