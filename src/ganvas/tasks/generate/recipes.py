@@ -33,10 +33,10 @@ def mnist() -> Experiment:
 
     `ganvas train mnist [images=100k] [seed=1]`, then `python benchmarks/judge.py RUN`: 10,000 samples against the
     10,000 test images, judge a00a52ab (test accuracy 99.62%), floor 0.541 (10,000 training images; 0.421 and 0.348 for
-    the next two blocks of them); bf16, AMD EPYC (Zen 5, no AMX), torch 2.13.0; 2026-11-30. The 300,000 images take 251
-    to 264 s of processor time on one thread, with start, pictures and the detector at the end; on two cores 244 s
-    (Zen 4, bf16; 2026-11-25, once) or 536 s (Zen 3, fp32; 2026-11-22, once), the training loop alone. The 100,000 take
-    187 s in fp32 (Zen 3), 80 s in bf16 (Zen 4, mean of two) and 44 s with AMX.
+    the next two blocks of them); bf16, AMD EPYC (Zen 5, no AMX), torch 2.13.0; 2026-11-30. The whole command
+    takes 245 s of processor time on one thread. With tanh, the training loop alone on two cores: 244 s (Zen 4, bf16;
+    2026-11-25, once) or 536 s (Zen 3, fp32; 2026-11-22, once); 100,000 images 187 s in fp32 (Zen 3), 80 s in bf16 (Zen
+    4, mean of two) and 44 s with AMX. The clamp makes a step 5% longer.
     """
     return Experiment(
         recipe="mnist",
