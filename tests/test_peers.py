@@ -8,6 +8,7 @@ import itertools
 import math
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ganvas.images.data import ImageData, Split
+from ganvas.training.events import Started, Stepped
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))  # programs, not a package
 classifier, nets, peer_training, peers = (
@@ -130,6 +132,28 @@ def test_what_came_after_the_last_snapshot_is_forgotten(tmp_path: Path) -> None:
         peer_training.note(tmp_path, images, seconds, file)
     assert peer_training.rewind(tmp_path, 20) == 2.0
     assert [row["images"] for row in peer_training.noted(tmp_path)] == [10, 20]
+
+
+def test_a_recipe_s_speed_counts_the_work_before_its_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock: 40 s of work before 20,000 images, then .1 s for 10 of them (1 s at first)."""
+    now = [0.0]
+    monkeypatch.setattr(peer_training.time, "process_time", lambda: now[0])
+
+    class Fake:
+        training = SimpleNamespace(images=20_000, batch=10)
+
+        def run(self, folder: Path) -> Any:
+            now[0] += 100  # data are read
+            yield Started(0, folder)
+            for _ in range(4):
+                now[0] += 10
+                yield Stepped(0)
+            for images in range(10, 20_010, 10):
+                now[0] += 1 if images <= 100 else 0.1
+                yield Stepped(images)
+
+    speed = peer_training.speed_of(Fake(), {"threads": 1, "minutes": 60})
+    assert speed == pytest.approx(1 / (40 / 20_000 + 0.1 / 10))
 
 
 def test_weights_are_kept_once_for_each_share_of_the_time() -> None:
