@@ -219,9 +219,9 @@ def test_large_pictures_are_fewer(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_long_log_is_quick_and_its_curves_are_short(tmp_path: Path) -> None:
     run = make(tmp_path / "run", rows=0)
     run.log.write_text("".join(json.dumps(row(1000 * (i + 1), loss_g=float(i))) + "\n" for i in range(5000)))
-    began = time.perf_counter()
+    began = time.process_time()
     text, page = read(run)
-    assert time.perf_counter() - began < 2  # some 0.2 s on a slow core
+    assert time.process_time() - began < 2  # some 0.2 s on a slow core
     assert max(len(str(line["points"]).split()) for line in page.all("polyline")) <= charts.POINTS
     assert len(text) < 1_000_000
 
