@@ -59,8 +59,8 @@ class ProjectedTask(GenerateTask):
         for step, share in teach(self.discriminator.backbone, pairs, classes, steps, precision):
             late = time.monotonic() - said >= SAID_EVERY
             said = time.monotonic() if late else said
-            text = f"{step * size:,} of {count:,}: right about {float(share):.0%} of them so far."
-            yield step / steps, text if late else ""
+            text = f"{step * size:,} of {count:,}: right about {float(share):.0%} of them so far." if late else ""
+            yield step / steps, text
         with precision:
             self.discriminator.measure(batches.seen(MEASURED).real)
         yield 1.0, f"It is right about {float(share):.0%} of them. Now the generator and the discriminator train."
