@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,14 @@ def test_photographs_get_the_settings_of_photos(photographs: Path) -> None:
     assert (images.network, images.task, images.training) == (photos.network, photos.task, photos.training)
     few = api.experiment("few", photographs, {"batch": "4"})
     assert (few.task.augment, few.task.teach, few.training.batch) == (0.8, photos.task.teach, 4)
+
+
+def test_the_networks_come_with_their_settings_when_they_are_named(drawings: Path, photographs: Path) -> None:
+    photos = api.experiment("photos", photographs, {})
+    for data in (drawings, photographs):
+        named = api.experiment("images", data, {"network": "projected", "lr_d": "0.002"})
+        assert (named.network, named.task) == (photos.network, photos.task)
+        assert named.training == dataclasses.replace(photos.training, lr_d=0.002)
 
 
 def test_other_recipes_are_left_alone(photographs: Path) -> None:

@@ -1,4 +1,7 @@
-"""Which networks `images` and `few` train: the data decides, unless `network` or a setting of one of them is given."""
+"""Which networks `images` and `few` train: the data decides, unless `network` or a setting of one of them is given.
+
+Networks for photographs come with the rates, penalties and lesson that they need, however they were chosen.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
     from ganvas.training.experiment import Experiment
 
 RECIPES = ("images", "few")
+DRAWINGS, PHOTOGRAPHS = "pyramid", "projected"  # the networks for each
 
 
 def settings(recipes: Any, recipe: str, given: dict[str, str]) -> dict[str, str]:
@@ -24,7 +28,11 @@ def settings(recipes: Any, recipe: str, given: dict[str, str]) -> dict[str, str]
         recipe: the name of the one that is changed.
         given: settings as texts, with the data as 'source'.
     """
-    if recipe not in RECIPES or "network" in given or "source" not in given:
+    if recipe not in RECIPES:
+        return {}
+    if "network" in given:
+        return _photographs(recipes) if given["network"] == PHOTOGRAPHS else {}
+    if "source" not in given:
         return {}
     drawings, photographs = ({*cf.types_of(getattr(recipes, name)().network)} for name in ("images", "photos"))
     if given.keys() & (drawings - photographs):
@@ -51,7 +59,7 @@ def remarks(experiment: Experiment) -> list[str]:
         return []
     photographs, entry = share < FLAT, network_of(experiment.kind, experiment.network)
     kind, chosen, other = (
-        ("photographs", "projected", "pyramid") if photographs else ("drawings", "pyramid", "projected")
+        ("photographs", PHOTOGRAPHS, DRAWINGS) if photographs else ("drawings", DRAWINGS, PHOTOGRAPHS)
     )
     if entry is None or entry[0] != chosen:
         return []
