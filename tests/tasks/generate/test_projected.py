@@ -68,6 +68,15 @@ def test_the_data_chooses_the_networks_and_a_setting_overrides_it(
     assert chosen(recipe, drawings, network="projected") == "projected"
     assert chosen(recipe, photographs, blocks="1") == "pyramid"  # which only this one has
     assert chosen(recipe, drawings, judges="32") == "projected"
+    assert chosen(recipe, drawings, teach="0.5") == "projected"
+
+
+def test_a_lesson_that_other_networks_do_not_have_is_said(drawings: Path) -> None:
+    for recipe, given in (("photos", {"network": "pyramid"}), ("classic-dcgan", {"teach": "0.3"})):
+        experiment = api.experiment(recipe, drawings, given)
+        assert experiment.kind.remarks(experiment) == [
+            "teach=0.3 changes nothing: only the discriminator of network=projected is taught first."
+        ]
 
 
 def test_pictures_in_memory_choose_too() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganvas.core import config as cf
 from ganvas.images.data.glance import FLAT, equal_neighbours
+from ganvas.networks import NETWORKS
 from ganvas.training.task import network_of
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def settings(recipes: Any, recipe: str, given: dict[str, str]) -> dict[str, str]
     drawings, photographs = ({*cf.types_of(getattr(recipes, name)().network)} for name in ("images", "photos"))
     if given.keys() & (drawings - photographs):
         return {}
-    if given.keys() & (photographs - drawings):
+    if given.keys() & (photographs - drawings | {"teach"}):
         return _photographs(recipes)
     share = equal_neighbours(given["source"])
     return _photographs(recipes) if share is not None and share < FLAT else {}
@@ -53,11 +54,14 @@ def _photographs(recipes: Any) -> dict[str, str]:
 
 
 def remarks(experiment: Experiment) -> list[str]:
-    """What was chosen, why, and how to choose otherwise."""
+    """What was chosen, why, and how to choose otherwise; and a lesson that these networks do not have."""
+    entry, lesson = network_of(experiment.kind, experiment.network), experiment.task.teach
+    if lesson and entry is not None and entry[0] in NETWORKS and entry[0] != PHOTOGRAPHS:
+        return [f"teach={lesson:g} changes nothing: only the discriminator of network={PHOTOGRAPHS} is taught first."]
     share = equal_neighbours(experiment.data.source) if experiment.recipe in RECIPES else None
     if share is None:
         return []
-    photographs, entry = share < FLAT, network_of(experiment.kind, experiment.network)
+    photographs = share < FLAT
     kind, chosen, other = (
         ("photographs", PHOTOGRAPHS, DRAWINGS) if photographs else ("drawings", DRAWINGS, PHOTOGRAPHS)
     )
