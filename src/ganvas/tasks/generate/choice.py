@@ -62,9 +62,7 @@ def remarks(experiment: Experiment) -> list[str]:
     if share is None:
         return []
     photographs = share < FLAT
-    kind, chosen, other = (
-        ("photographs", PHOTOGRAPHS, DRAWINGS) if photographs else ("drawings", DRAWINGS, PHOTOGRAPHS)
-    )
+    kind, chosen, other = ("photographs", PHOTOGRAPHS, DRAWINGS) if photographs else ("drawings", DRAWINGS, PHOTOGRAPHS)
     if entry is None or entry[0] != chosen:
         return []
     return [
