@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,12 @@ from ganvas.core import own, seeds
 from ganvas.core.config import knob
 from ganvas.core.devices import upload
 from ganvas.core.errors import UserError
-from ganvas.core.later import Later
-from ganvas.core.run import Run
+from ganvas.core.later import Later, later_method
 from ganvas.core.samples import CHECK
 from ganvas.images import augment
 from ganvas.images import tensors as im
 from ganvas.images.data.config import DataConfig
-from ganvas.images.sheets import COLUMNS, Sheet, cut
+from ganvas.images.sheets import COLUMNS, Sheet
 from ganvas.images.spec import ImageSpec
 from ganvas.networks import NETWORKS
 from ganvas.report import diagnosis
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
     from ganvas.training.experiment import Experiment
 
 MAX_ROWS = 32  # of a preview, one row per class
-FAKES = 7_500  # images of the finished generator that the detector learns from or is tested on
-PORTION = 250  # images generated at a time
 
 
 @dataclass(frozen=True)
@@ -105,6 +102,7 @@ class GenerateTask(Task):
     studio = Later("ganvas.tasks.generate.studio:PART")
     evaluate = Later("ganvas.tasks.generate.evaluate.command:evaluate")
     expand = Later("ganvas.tasks.generate.expand:expand")
+    finish = later_method("ganvas.tasks.generate.finish:finish")
     projected = Later("ganvas.tasks.generate.projected:ProjectedTask")  # for a discriminator of several parts
     measures_beside = "ganvas.tasks.generate.evaluate.evaluate"
     usage = "draws pictures from noise: use `ganvas sample`, and `ganvas train denoise` for a model that restores"
@@ -247,54 +245,6 @@ class GenerateTask(Task):
 
         logits = mean_logit(train.real, train), mean_logit(held_out.real, held_out), mean_logit(fakes, train)
         return self.augment.adapt(*logits, images)
-
-    def finish(self, generator: nn.Module, batches: Batches, run: Run) -> Iterator[str]:
-        generator.eval()
-        self.discriminator.eval()
-        if self.config.select:
-            yield from self._learn_selector(generator, batches)
-        reason = detection.why_none(len(batches.data.held_out.samples), self.config.detect)
-        if not reason:
-            yield from self._learn_detector(generator, batches, run)
-            return
-        self.findings["no_detector"] = reason
-        if self.config.detect:
-            yield f"No detector: {reason}."
-
-    def _learn_selector(self, generator: nn.Module, batches: Batches) -> Iterator[str]:
-        yield "Both networks are trained. Training a selector that keeps the best drawings (a few minutes) ..."
-        torch.manual_seed(seeds.key(batches.seed, "selector"))
-        selector = rejection.Selector(self.spec.channels, self.spec.size).to(batches.device)
-        selector.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        for _ in rejection.learn(selector, generator, batches, self.latent_dim, self.config.select):
-            yield ""
-        self.learned["selector"] = selector
-        yield "The selector is trained."
-
-    def _learn_detector(self, generator: nn.Module, batches: Batches, run: Run) -> Iterator[str]:
-        yield "Training the detector (a few seconds) ..."
-        train, held_out, seed = batches.data.train.samples, batches.data.held_out.samples, batches.seed
-        starts = range(0, min(FAKES, len(train)), PORTION)
-        fakes = torch.cat([self._final_pictures(generator, batches, start, train) for start in starts])
-        yield ""
-        earlier = cut((path for _, path in run.previews()), self.spec)
-        learn, test = fakes[: -len(fakes) // 3], fakes[-len(fakes) // 3 :]
-        detector = detection.learn(self.discriminator, train, held_out, learn, earlier, seed, self.config.detect)
-        report = detection.report(self.discriminator, detector, held_out, test, seed, self.config.detect)
-        self.learned["detector"], self.findings["detector"] = detector, dataclasses.asdict(report)
-        yield (
-            f"The detector accepts {1 - report.false_alarm:.1%} of {report.real:,} unseen real images and "
-            f"{report.rows[0].passed:.1%} of this generator's pictures (ganvas detect)."
-        )
-
-    def _final_pictures(self, generator: nn.Module, batches: Batches, start: int, train: Tensor) -> Tensor:
-        """Some pictures as users will get them, uint8 [n, C, H, W], with the classes of as many training images."""
-        count = min(PORTION, FAKES - start, len(train) - start)
-        numbers = [seeds.key(batches.seed, "detector", start + i) for i in range(count)]
-        labels = batches.data.train.labels
-        chosen = None if labels is None else labels[start : start + count].to(batches.device)
-        pictures = rejection.generate(generator, self.learned.get("selector"), numbers, self.latent_dim, chosen)
-        return im.to_uint8(pictures)
 
     @torch.no_grad()
     def accuracy(self, batch: Batch, generator: nn.Module | None = None) -> dict[str, Tensor]:
