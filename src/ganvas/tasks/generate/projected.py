@@ -19,7 +19,7 @@ from ganvas.training import losses
 from ganvas.training.batches import MOST_TIMES, Batch, Batches
 
 SAID_EVERY = 20.0  # seconds between two sentences on the teaching
-MOST_EPOCHS = 20  # of the teaching
+MOST_EPOCHS = 200  # of the teaching; 20 are too few for 500 photographs (docs/log.md, 2026-11-30)
 MEASURED = 500  # images from which the scales of the maps are taken
 FEATURES = 300.0  # weight of the penalties on features, which have many more numbers than pixels, where it is 1
 
