@@ -15,6 +15,8 @@ from ganvas.core.errors import UserError
 from ganvas.images.spec import ImageSpec
 from ganvas.networks.layers import ConvTranspose2d, Dropout, WideConv2d, activations
 
+LABELLED = False  # the class is not told to these networks
+
 
 @dataclass(frozen=True)
 class Config:

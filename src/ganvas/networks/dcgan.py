@@ -14,6 +14,8 @@ from ganvas.core.config import knob
 from ganvas.images.spec import ImageSpec
 from ganvas.networks.layers import activations
 
+LABELLED = False  # the class is not told to these networks
+
 
 @dataclass(frozen=True)
 class Config:

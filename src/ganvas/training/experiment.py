@@ -62,6 +62,11 @@ class Experiment:
                 f"{', '.join(self.kind.networks)}."
             )
         self.kind.verify(self)
+        if self.training.freeze and not self.training.from_:
+            raise UserError(
+                f"freeze={self.training.freeze} keeps weights of the model that a training starts from: name one with "
+                "from=, or leave freeze out."
+            )
         if self.training.evaluate_every and not self.kind.measures_beside:
             raise UserError("evaluate_every is for models that draw from noise; others are checked at each picture.")
 
@@ -143,8 +148,8 @@ class Experiment:
         """
         settings = {**self.kind.defaults(self, settings), **settings}
         changed = {name: getattr(self, name) for name in SECTIONS}
-        if "network" in settings:
-            changed["network"] = network_config(self.kind, settings.pop("network"))
+        if (name := settings.pop("network", self._network_name())) != self._network_name():
+            changed["network"] = network_config(self.kind, name)
         section_of: dict[str, str] = {}
         for name in SECTIONS:
             fields = cf.types_of(changed[name])

@@ -15,6 +15,8 @@ from ganvas.core.samples import Spec
 def take(networks: dict[str, nn.Module], source: str) -> str:
     """Copy a model's weights into networks, by name; those of other shapes keep their initial values.
 
+    So does the whole of a module with `taken_whole` if one of its weights does.
+
     Args:
         networks: by the name of their part of the model: 'generator', 'discriminator'.
         source: a run, a model file, or hf://user/name.
@@ -27,19 +29,15 @@ def take(networks: dict[str, nn.Module], source: str) -> str:
     """
     path = locate(source)
     tensors, card = checkpoint.load(path)
-    matching: list[tuple[Tensor, str]] = []  # of all networks, before any is changed
-    fresh = []
-    for part, network in networks.items():
-        for name, weight in network.state_dict().items():
-            trained = tensors.get(f"{part}.{name}")
-            form = weight.is_floating_point(), weight.shape
-            if trained is not None and (trained.is_floating_point(), trained.shape) == form:
-                matching.append((weight, f"{part}.{name}"))
-            else:
-                fresh.append(f"{part}.{name}")
-    checkpoint.check_finite(path, {name: tensors[name] for _, name in matching})
-    for weight, name in matching:
-        weight.copy_(tensors[name])
+    weights = {f"{part}.{name}": w for part, network in networks.items() for name, w in network.state_dict().items()}
+    fresh = [name for name, weight in weights.items() if _form(tensors.get(name)) != _form(weight)]
+    for whole in _wholes(networks):
+        if any(name.startswith(whole) for name in fresh):
+            fresh += [name for name in weights if name.startswith(whole) and name not in fresh]
+    matching = [name for name in weights if name not in {*fresh}]
+    checkpoint.check_finite(path, {name: tensors[name] for name in matching})
+    for name in matching:  # of all networks, after all were looked at
+        weights[name].copy_(tensors[name])
     if not matching:
         network = card.get("network")
         kind = str(network.get("name"))[:40] if isinstance(network, dict) else "not known"
@@ -55,24 +53,40 @@ def take(networks: dict[str, nn.Module], source: str) -> str:
     )
 
 
+def _form(weight: Tensor | None) -> tuple[bool, torch.Size] | None:
+    return None if weight is None else (weight.is_floating_point(), weight.shape)
+
+
+def _wholes(networks: dict[str, nn.Module]) -> list[str]:
+    """What the names of the weights begin with in modules that are copied whole or not at all."""
+    return [
+        f"{part}.{name}."
+        for part, network in networks.items()
+        for name, module in network.named_modules()
+        if getattr(module, "taken_whole", False)
+    ]
+
+
 def freeze(discriminator: nn.Module, count: int, spec: Spec) -> None:
     """Freeze the weights that the discriminator's first `count` layers depend on, as the gradients show.
+
+    Layers that are never trained do not count.
 
     Source: Mo et al. 2020, "Freeze the discriminator".
 
     Raises:
         UserError: it has fewer layers.
     """
-    layers = discriminator.features(spec.zeros(2))  # pyright: ignore[reportCallIssue]
+    features = getattr(discriminator, "features", None)
+    layers = [] if features is None else [layer for layer in features(spec.zeros(2)) if layer.requires_grad]
+    if not layers:
+        raise UserError(f"freeze={count}: this discriminator has no layers that can be frozen. Leave freeze= out.")
     if count >= len(layers):
         raise UserError(
             f"freeze={count}: this discriminator has {len(layers)} layers; freeze {len(layers) - 1} at most."
         )
     weights = [weight for weight in discriminator.parameters() if weight.requires_grad]
-    layer = layers[count - 1].float().sum()
-    if not layer.requires_grad:  # these layers are never trained
-        return
-    gradients = torch.autograd.grad(layer, weights, allow_unused=True)
+    gradients = torch.autograd.grad(layers[count - 1].float().sum(), weights, allow_unused=True)
     for weight, gradient in zip(weights, gradients, strict=True):
         if gradient is not None:
             weight.requires_grad_(False)

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from ganvas import api, networks
+from ganvas.core import checkpoint
 from ganvas.core.run import Run
 from ganvas.images.data.glance import equal_neighbours
 from ganvas.images.spec import ImageSpec
@@ -20,7 +21,7 @@ from ganvas.networks.backbone import Backbone
 from ganvas.tasks.generate import data_check, data_use
 from ganvas.tasks.generate.projected import ProjectedTask
 from ganvas.tasks.generate.teach import Teacher, teach
-from ganvas.training import forecast
+from ganvas.training import finetune, forecast
 from ganvas.training.batches import Batch
 from ganvas.training.events import Noted, Saved, Stepped
 from ganvas.training.forecast import Trial
@@ -69,14 +70,20 @@ def test_the_data_chooses_the_networks_and_a_setting_overrides_it(
     assert chosen(recipe, photographs, blocks="1") == "pyramid"  # which only this one has
     assert chosen(recipe, drawings, judges="32") == "projected"
     assert chosen(recipe, drawings, teach="0.5") == "projected"
+    assert chosen(recipe, drawings, teach="0") == "pyramid"
 
 
 def test_a_lesson_that_other_networks_do_not_have_is_said(drawings: Path) -> None:
-    for recipe, given in (("photos", {"network": "pyramid"}), ("classic-dcgan", {"teach": "0.3"})):
+    for recipe, given, text in (
+        ("photos", {"network": "dcgan"}, "teach=0.3 changes nothing: only the discriminator of network=projected is"),
+        ("classic-dcgan", {"teach": "0.3"}, "teach=0.3 changes nothing: only the discriminator of network=projected"),
+        ("photos", {"teach": "0"}, "teach=0: a part of the discriminator keeps random features."),
+        ("photos", {"joint": "true"}, "joint=true changes nothing with network=projected"),
+        ("classic-dcgan", {"penalty_share": "0.1"}, "penalty_share=0.1 changes nothing without r1 or r2."),
+    ):
         experiment = api.experiment(recipe, drawings, given)
-        assert experiment.kind.remarks(experiment) == [
-            "teach=0.3 changes nothing: only the discriminator of network=projected is taught first."
-        ]
+        (remark,) = experiment.kind.remarks(experiment)
+        assert remark.startswith(text)
 
 
 def test_pictures_in_memory_choose_too() -> None:
@@ -98,6 +105,57 @@ def test_the_networks_come_with_their_settings_when_they_are_named(drawings: Pat
         named = api.experiment("images", data, {"network": "projected", "lr_d": "0.002"})
         assert (named.network, named.task) == (photos.network, photos.task)
         assert named.training == dataclasses.replace(photos.training, lr_d=0.002)
+
+
+@pytest.mark.parametrize("recipe", ["mnist", "classic-dcgan", "few"])
+def test_they_come_with_any_recipe(recipe: str, drawings: Path) -> None:
+    named, photos = api.experiment(recipe, drawings, {"network": "projected"}), api.experiment("photos", drawings, {})
+    for name in ("loss", "r1", "r2", "teach", "penalty_share", "penalty_every"):
+        assert getattr(named.task, name) == getattr(photos.task, name), name
+    for name in ("batch", "lr_g", "lr_d", "beta1", "beta2", "burn_in", "decay_from"):
+        assert getattr(named.training, name) == getattr(photos.training, name), name
+    assert named.training.images == api.experiment(recipe, drawings, {}).training.images
+
+
+def test_the_networks_for_drawings_come_with_theirs(photographs: Path) -> None:
+    drawn = api.experiment("photos", photographs, {"network": "pyramid"})
+    assert (drawn.network, drawn.task, drawn.training) == _parts(api.experiment("images", None, {}))
+
+
+def test_naming_the_network_that_is_there_changes_nothing(photographs: Path) -> None:
+    for recipe, name in (("mnist", "shuffle"), ("mnist-best", "shuffle"), ("denoise", "unet"), ("photos", "projected")):
+        assert api.experiment(recipe, photographs, {"network": name}) == api.experiment(recipe, photographs, {})
+
+
+def test_data_that_moved_does_not_choose_again(photographs: Path) -> None:
+    mine = api.experiment("images", photographs, {"network": "pyramid", "lr_g": "0.0005"})
+    assert _parts(api.experiment(mine, "elsewhere", {})) == _parts(mine)
+    wide = api.experiment("images", photographs, {"width": "96"})
+    assert _parts(api.experiment(wide, photographs, {})) == _parts(wide)
+
+
+def _parts(experiment: api.Experiment) -> tuple[Any, ...]:
+    return experiment.network, experiment.task, experiment.training
+
+
+def test_networks_that_are_not_told_the_class_have_no_classes(drawings: Path) -> None:
+    for recipe in ("mnist", "images"):
+        experiment = api.experiment(recipe, drawings, {"network": "dcgan"})
+        assert not experiment.data.labels
+        assert not any("labels" in text for text in experiment.kind.remarks(experiment))
+    asked = api.experiment("mnist", drawings, {"network": "dcgan", "labels": "true"})
+    assert asked.data.labels
+    assert "network=dcgan does not use labels: what it draws does not depend on the class asked for." in (
+        asked.kind.remarks(asked)
+    )
+    spec = ImageSpec(1, 32, 10)
+    for name, module in networks.NETWORKS.items():  # those that say so, and no others
+        torch.manual_seed(0)
+        generator = module.Generator(spec, module.Config()).eval()
+        z = torch.randn(2, module.Config().latent_dim)
+        with torch.no_grad():
+            same = torch.equal(generator(z, torch.tensor([0, 0])), generator(z, torch.tensor([1, 2])))
+        assert same == (not getattr(module, "LABELLED", True)), name
 
 
 def test_other_recipes_are_left_alone(photographs: Path) -> None:
@@ -184,22 +242,44 @@ def test_a_training_that_is_left_continues_with_what_was_taught(photographs: Pat
 def test_a_training_from_a_model_keeps_its_features(photographs: Path, tmp_path: Path) -> None:
     settings = {**SMALL, "images": "16", "batch": "8", "teach": "6", "detect": "0", "device": "cpu"}
     [*api.experiment("photos", photographs, settings).run(tmp_path / "first")]
-    more = api.experiment("photos", photographs, {**settings, "from": str(tmp_path / "first"), "freeze": "3"})
+    more = api.experiment("photos", photographs, {**settings, "from": str(tmp_path / "first"), "freeze": "1"})
     said = [event.text for event in more.run(tmp_path / "second") if isinstance(event, Noted)]
     assert not [text for text in said if text.startswith("First a part")]
+    assert "What a part of the discriminator has learned comes from the model: it is not taught anew." in said
     first, second = (api.load(tmp_path / name).discriminator.state_dict() for name in ("first", "second"))
     same = {name for name in first if torch.equal(first[name], second[name])}
     assert {name for name in first if name.startswith(("backbone", "scales"))} <= same
-    assert "pixels.layers.0.weight" in same  # the third layer: two maps come before it
+    assert "pixels.layers.0.weight" in same  # the first layer that is trained
     assert "pixels.foot.weight" not in same
 
 
-def test_layers_that_are_never_trained_may_be_frozen(photographs: Path) -> None:
-    experiment = api.experiment("photos", photographs, {**SMALL, "freeze": "2", "device": "cpu"})
+def test_layers_that_are_never_trained_do_not_count_as_frozen(photographs: Path) -> None:
+    experiment = api.experiment("photos", photographs, {**SMALL, "freeze": "1", "from": "a-model", "device": "cpu"})
     weights = dict(experiment.build(SPEC).discriminator.named_parameters())
-    assert {name for name, weight in weights.items() if not weight.requires_grad} == {
-        name for name in weights if name.startswith("backbone")
+    frozen = {name for name, weight in weights.items() if not weight.requires_grad}
+    assert {name for name in frozen if not name.startswith("backbone")} == {
+        "pixels.layers.0.weight",
+        "pixels.layers.0.bias",
     }
+
+
+@pytest.mark.parametrize("other", [ImageSpec(1, 16, 2), ImageSpec(3, 64, 2)])
+def test_features_of_other_pictures_are_not_taken_by_halves(other: ImageSpec, tmp_path: Path) -> None:
+    config = projected.Config(width=16, judges=16, pixels=8, backbone=8)
+    old, new = projected.Discriminator(SPEC, config), projected.Discriminator(other, config)
+    for conv in old.backbone.convolutions():
+        conv.bias.fill_(1.0)  # pyright: ignore[reportOptionalMemberAccess]
+    tensors = {f"discriminator.{name}": weight for name, weight in old.state_dict().items()}
+    checkpoint.save(tmp_path / "model.safetensors", tensors, {})
+    before = [conv.weight.clone() for conv in new.backbone.convolutions()]
+    note = finetune.take({"discriminator": new}, str(tmp_path / "model.safetensors"))
+    assert "of other shapes" in note
+    assert not new.backbone.is_taught()
+    assert all(map(torch.equal, before, (conv.weight for conv in new.backbone.convolutions())))
+    assert torch.equal(new.judges[0].layers[0].weight, old.judges[0].layers[0].weight)  # pyright: ignore
+    same = projected.Discriminator(SPEC, config)
+    finetune.take({"discriminator": same}, str(tmp_path / "model.safetensors"))
+    assert same.backbone.is_taught()
 
 
 def taught(labels: bool, steps: int = 40) -> tuple[Backbone, float]:

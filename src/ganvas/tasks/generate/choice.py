@@ -1,6 +1,8 @@
-"""Which networks `images` and `few` train: the data decides, unless `network` or a setting of one of them is given.
+"""Which networks `images` and `few` train, and what else a named network calls for.
 
-Networks for photographs come with the rates, penalties and lesson that they need, however they were chosen.
+The data decides, unless `network` or a setting of one of the networks is given. Networks for photographs and for
+drawings come with the rates, penalties and lesson that they need, however they were chosen; networks that do not use
+labels come without labels.
 """
 
 from __future__ import annotations
@@ -17,55 +19,86 @@ if TYPE_CHECKING:
 
 RECIPES = ("images", "few")
 DRAWINGS, PHOTOGRAPHS = "pyramid", "projected"  # the networks for each
+LEARNING = {
+    "task": ("loss", "r1", "r2", "penalty_every", "gradient_penalty", "penalty_share", "joint", "d_steps", "teach"),
+    "training": ("batch", "lr_g", "lr_d", "beta1", "beta2", "beta2_from", "burn_in", "decay_from", "clip_g"),
+}
+"""The settings that go with a network: how it learns, not for how long."""
 
 
-def settings(recipes: Any, recipe: str, given: dict[str, str]) -> dict[str, str]:
-    """The settings that newly given data call for: those for photographs, if it has photographs.
+def settings(recipes: Any, experiment: Experiment, given: dict[str, str]) -> dict[str, str]:
+    """The settings that newly given data or another network call for.
 
     A setting that only one of the networks has chooses that one.
 
     Args:
         recipes: the module of the task's recipes.
-        recipe: the name of the one that is changed.
+        experiment: the one that is changed.
         given: settings as texts, with the data as 'source'.
     """
-    if recipe not in RECIPES:
+    now, wanted = _name(experiment), given.get("network", "")
+    if not wanted and experiment.recipe in RECIPES and "source" in given and not experiment.data.source:
+        wanted = _fitting(recipes, given)
+    if wanted in ("", now):
         return {}
-    if "network" in given:
-        return _photographs(recipes) if given["network"] == PHOTOGRAPHS else {}
-    if "source" not in given:
-        return {}
+    called_for = {} if getattr(NETWORKS.get(wanted), "LABELLED", True) else {"labels": "false"}
+    if wanted == PHOTOGRAPHS:
+        called_for |= _learning(experiment, recipes.photos())
+    elif (now, wanted) == (PHOTOGRAPHS, DRAWINGS):
+        called_for |= _learning(experiment, recipes.images())
+    return {"network": wanted, **called_for}
+
+
+def _fitting(recipes: Any, given: dict[str, str]) -> str:
+    """The networks that newly given data calls for, '' if it does not say."""
     drawings, photographs = ({*cf.types_of(getattr(recipes, name)().network)} for name in ("images", "photos"))
     if given.keys() & (drawings - photographs):
-        return {}
-    if given.keys() & (photographs - drawings | {"teach"}):
-        return _photographs(recipes)
+        return ""
+    if given.keys() & (photographs - drawings) or given.get("teach", "").strip("0."):
+        return PHOTOGRAPHS
     share = equal_neighbours(given["source"])
-    return _photographs(recipes) if share is not None and share < FLAT else {}
+    return PHOTOGRAPHS if share is not None and share < FLAT else ""
 
 
-def _photographs(recipes: Any) -> dict[str, str]:
-    """The settings in which `photos` differs from `images`, as texts."""
-    old, new = recipes.images(), recipes.photos()
-    changes = cf.differences(old.to_dict(), new.to_dict())
-    parts = {key.partition(".")[::2]: str(now) for key, (_, now) in changes.items() if "." in key}
-    changed = {name: now for (section, name), now in parts.items() if section in ("task", "training")}
-    return {"network": new.to_dict()["network"]["name"], **changed}
+def _learning(old: Experiment, new: Experiment) -> dict[str, str]:
+    """How `new` learns, as far as `old` does otherwise, as texts."""
+    pairs = [(getattr(old, part), getattr(new, part), name) for part, names in LEARNING.items() for name in names]
+    return {name: str(getattr(b, name)) for a, b, name in pairs if getattr(a, name) != getattr(b, name)}
+
+
+def _name(experiment: Experiment) -> str:
+    """The name of the network."""
+    entry = network_of(experiment.kind, experiment.network)
+    return entry[0] if entry else ""
 
 
 def remarks(experiment: Experiment) -> list[str]:
-    """What was chosen, why, and how to choose otherwise; and a lesson that these networks do not have."""
-    entry, lesson = network_of(experiment.kind, experiment.network), experiment.task.teach
-    if lesson and entry is not None and entry[0] in NETWORKS and entry[0] != PHOTOGRAPHS:
-        return [f"teach={lesson:g} changes nothing: only the discriminator of network={PHOTOGRAPHS} is taught first."]
+    """What was chosen, why, and how to choose otherwise; and settings that change nothing with this network."""
+    found, name, task = [], _name(experiment), experiment.task
+    others = name in NETWORKS and name != PHOTOGRAPHS
+    if task.teach and others:
+        found.append(
+            f"teach={task.teach:g} changes nothing: only the discriminator of network={PHOTOGRAPHS} is taught first."
+        )
+    if name == PHOTOGRAPHS and not task.teach and not experiment.training.from_:
+        found.append("teach=0: a part of the discriminator keeps random features. Give it a lesson with teach=0.3.")
+    if task.joint and name == PHOTOGRAPHS:
+        found.append(
+            f"joint=true changes nothing with network={PHOTOGRAPHS}: it judges real and generated images apart."
+        )
+    if task.penalty_share and not (task.r1 or task.r2):
+        found.append(f"penalty_share={task.penalty_share:g} changes nothing without r1 or r2.")
+    if experiment.data.labels and not getattr(NETWORKS.get(name), "LABELLED", True):
+        found.append(f"network={name} does not use labels: what it draws does not depend on the class asked for.")
     share = equal_neighbours(experiment.data.source) if experiment.recipe in RECIPES else None
     if share is None:
-        return []
+        return found
     photographs = share < FLAT
     kind, chosen, other = ("photographs", PHOTOGRAPHS, DRAWINGS) if photographs else ("drawings", DRAWINGS, PHOTOGRAPHS)
-    if entry is None or entry[0] != chosen:
-        return []
+    if name != chosen:
+        return found
     return [
+        *found,
         f"These look like {kind} ({share:.0%} of neighbouring pixels are equal; drawings have {FLAT:.0%} or more), so "
-        f"the networks are those for {kind}, network={chosen}. For the others give network={other}."
+        f"the networks are those for {kind}, network={chosen}. For the others give network={other}.",
     ]

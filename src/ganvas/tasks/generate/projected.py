@@ -43,7 +43,12 @@ class ProjectedTask(GenerateTask):
         count = min(round(self.config.teach * config.images), MOST_EPOCHS * batches.count)
         size = min(BATCH, MOST_TIMES * batches.count)
         steps, classes = math.ceil(count / size), self.spec.classes
-        if not steps or self.discriminator.backbone.is_taught():  # with `from`, by the training before
+        if not steps:
+            return
+        if self.discriminator.backbone.is_taught():  # with `from`, by the training before
+            if bool((self.discriminator.scales == 1).all()):  # which looked at other maps
+                self._measure(batches, precision)
+            yield 1.0, "What a part of the discriminator has learned comes from the model: it is not taught anew."
             return
         what = "name the classes" if classes else "tell how far images are turned"
         yield (
@@ -61,9 +66,13 @@ class ProjectedTask(GenerateTask):
             said = time.monotonic() if late else said
             text = f"{step * size:,} of {count:,}: right about {float(share):.0%} of them so far." if late else ""
             yield step / steps, text
+        self._measure(batches, precision)
+        yield 1.0, f"It is right about {float(share):.0%} of them. Now the generator and the discriminator train."
+
+    def _measure(self, batches: Batches, precision: AbstractContextManager[Any]) -> None:
+        """Set the scales of the maps."""
         with precision:
             self.discriminator.measure(batches.seen(MEASURED).real)
-        yield 1.0, f"It is right about {float(share):.0%} of them. Now the generator and the discriminator train."
 
     def _judged(
         self, real: Tensor, fake: Tensor, labels: Tensor | None, penalties: Sequence[str]

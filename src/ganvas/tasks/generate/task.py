@@ -151,7 +151,7 @@ class GenerateTask(Task):
 
     @classmethod
     def defaults(cls, experiment: Experiment, given: dict[str, str]) -> dict[str, str]:
-        return choice.settings(cls.recipes, experiment.recipe, given)
+        return choice.settings(cls.recipes, experiment, given)
 
     @classmethod
     def remarks(cls, experiment: Experiment) -> list[str]:

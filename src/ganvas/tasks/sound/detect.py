@@ -155,7 +155,7 @@ def describe(discriminator: nn.Module, pictures: Tensor) -> Tensor:
     rows = []
     for part in pictures.split(PORTION):
         x = part.to(device)
-        rows.append(torch.cat([discriminator.features(x), statistics(x)], 1).float().cpu())  # pyright: ignore[reportCallIssue]
+        rows.append(torch.cat([discriminator.features(x)[-1], statistics(x)], 1).float().cpu())  # pyright: ignore[reportCallIssue]
     return torch.cat(rows)
 
 

@@ -136,19 +136,20 @@ class Discriminator(nn.Module):
             return pictures
         return self.harmonics.part(pictures)
 
-    def features(self, pictures: Tensor) -> Tensor:
-        """Spectrograms [B, 1, bands, frames], or these with their harmonics apart -> features [B, features]."""
-        pictures = self.apart(pictures)
-        x = F.leaky_relu(self.first(pictures.transpose(1, 2)), SLOPE)
-        x = F.leaky_relu(self.second(x), SLOPE)
-        for down in self.downs:
-            x = F.leaky_relu(down(x), SLOPE)
+    def features(self, pictures: Tensor) -> list[Tensor]:
+        """Spectrograms [B, 1, bands, frames], or these with their harmonics apart -> the activations of each layer,
+        [B, width, 1, n]; the last are the features, [B, features]."""
+        pictures, maps = self.apart(pictures), []
+        x = pictures.transpose(1, 2)
+        for layer in (self.first, self.second, *self.downs):
+            x = F.leaky_relu(layer(x), SLOPE)
+            maps.append(x)
         x = self.foot(x.permute(0, 2, 3, 1).flatten(1)) + self.look(levels(pictures[:, 0].float()))
-        return F.leaky_relu(x, SLOPE).float()
+        return [*maps, F.leaky_relu(x, SLOPE).float()]
 
     def forward(self, pictures: Tensor, labels: Tensor | None = None) -> Tensor:
         """Spectrograms as in `features`, labels int64 [B] -> logits [B]."""
-        return projection_logits(self.features(pictures), self.head, self.by_class, labels)
+        return projection_logits(self.features(pictures)[-1], self.head, self.by_class, labels)
 
 
 def levels(pictures: Tensor) -> Tensor:

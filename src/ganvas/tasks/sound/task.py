@@ -85,9 +85,9 @@ class SoundTask(Task):
 
     def prepare(self, config: trainer.Config, batches: Batches) -> None:
         """Give the generator the mean spectrum of training sounds, from which it departs."""
-        if config.from_:
-            return
         assert isinstance(self.generator, network.Generator)
+        if config.from_ and not bool((self.generator.mean == self.generator.mean[0]).all()):  # of the model before
+            return
         pictures = self._real(batches.seen(AVERAGED))
         self.generator.mean.copy_(pictures.mean((0, 1, 3))[:, None])
 
