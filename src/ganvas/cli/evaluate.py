@@ -18,11 +18,11 @@ def evaluate(
     source: Path,
     *,
     metrics: str | None = None,
-    extractor: str = "auto",
-    count: int = 10_000,
-    split: str = "held-out",
-    seed: int = 0,
-    repeats: int = 3,
+    extractor: str | None = None,
+    count: int | None = None,
+    split: str | None = None,
+    seed: int | None = None,
+    repeats: int | None = None,
     data: str | None = None,
     out: Path | None = None,
     time_limit: float | None = None,
@@ -45,13 +45,13 @@ def evaluate(
     extractor
         digits, efficientnet-lite0, pixels, or a TorchScript or ONNX file with Inception (only that gives FID).
     count
-        Pictures, rows or sounds to draw for each repeat. Default for sounds: 1,000.
+        Pictures, rows or sounds to draw for each repeat. Default: 10,000; for sounds 1,000.
     split
-        The real images to compare with: held-out or train. Rows and sounds are compared with held-out ones.
+        The real images to compare with: held-out (default) or train. Rows and sounds are compared with held-out ones.
     seed
-        Seed of the first picture or row.
+        Seed of the first picture or row. Default: 0.
     repeats
-        How often to measure, each time with new pictures or rows; the spread is over these. Default for sounds: 1.
+        How often to measure, each time with new pictures or rows; the spread is over these. Default: 3; for sounds 1.
     data
         The real images, rows or sounds, if they are not the ones that the model was trained on.
     out
@@ -69,9 +69,20 @@ def evaluate(
 
     if out is not None and out.is_dir() and any(out.iterdir()) and not force:
         raise UserError(f"{out} already exists and is not empty. Choose a new folder, or --force to overwrite them.")
-    return _measured(
-        source, Options(metrics, extractor, count, split, seed, repeats, data, out, time_limit, against, to)
+    options = Options.of(
+        metrics=metrics,
+        extractor=extractor,
+        count=count,
+        split=split,
+        seed=seed,
+        repeats=repeats,
+        data=data,
+        out=out,
+        time_limit=time_limit,
+        against=against,
+        to=to,
     )
+    return _measured(source, options)
 
 
 def _measured(source: Path, options: Options) -> int:

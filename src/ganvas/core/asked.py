@@ -31,6 +31,23 @@ def whole(name: str, value: object, least: int | None = None) -> int:
     raise UserError(f"{name}={shown} is not a whole number{'' if least is None else f' of at least {least}'}.")
 
 
+def unused(when: str, **given: object) -> None:
+    """Raise a UserError if options were given that mean nothing here.
+
+    Args:
+        when: such as 'with --report'.
+        given: by name; None, False, and what is empty was not given. A tuple is of arguments, whose name is written
+            in capitals.
+    """
+    names = [
+        name.upper() if isinstance(value, tuple) else f"--{name.strip('_').replace('_', '-')}"
+        for name, value in given.items()
+        if value not in (None, False, (), "")
+    ]
+    if names:
+        raise UserError(f"{', '.join(names)} cannot be used {when}: leave {'it' if len(names) == 1 else 'them'} out.")
+
+
 def classes_of(model: Classed, text: str | None, count: int) -> list[int | str] | None:
     """'3,8' -> `count` classes, these two in turn; None stays None.
 

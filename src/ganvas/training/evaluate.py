@@ -37,10 +37,23 @@ class Options:
     time_limit: float | None = None
     against: tuple[Path, ...] = ()
     to: str | None = None
+    asked: frozenset[str] = frozenset()  # the names of those that were given as they are by default
+
+    @classmethod
+    def of(cls, **given: Any) -> Options:
+        """The options of a command; None: not given."""
+        known = {name: value for name, value in given.items() if value not in (None, ())}
+        return cls(**known, asked=frozenset(known))
 
     def given(self) -> list[str]:
-        """The names of the options that differ from their defaults."""
-        return [f.name for f in dataclasses.fields(self) if getattr(self, f.name) != f.default]
+        """The names of the options that were given, or differ from their defaults."""
+        names = [f for f in dataclasses.fields(self) if f.name != "asked"]
+        return [f.name for f in names if f.name in self.asked or getattr(self, f.name) != f.default]
+
+    def only(self, known: Sequence[str], why: str) -> None:
+        """Raise a UserError if others than the known ones were given; `why` is what the sentence begins with."""
+        if strange := [f"--{name.replace('_', '-')}" for name in self.given() if name not in known]:
+            raise UserError(f"{why}: leave out {', '.join(strange)}.")
 
 
 KNOWN = ("count", "seed", "data")  # the options that `Task.measure` knows
@@ -57,8 +70,7 @@ def evaluate(source: str | os.PathLike[str], options: Options) -> Iterator[Doing
     """
     model = models.load(source)
     task = registry.find(models.task_name(model.card))
-    if strange := [f"--{name.replace('_', '-')}" for name in options.given() if name not in KNOWN]:
-        raise UserError(f"The task {task.name} does not have {', '.join(strange)}: leave that out.")
+    options.only(KNOWN, f"The task {task.name} has metrics of its own")
     yield Doing("reading", 0.0)
     data = trained_on(model, source, options.data)
     run, images = run_of(model.path), model.card["images"]

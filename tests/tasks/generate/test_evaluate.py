@@ -738,7 +738,7 @@ def test_a_task_without_a_command_gives_its_own_figures(
     with pytest.raises(UserError, match="the task generate has no metrics"):
         command("evaluate", str(run))
     monkeypatch.setattr(GenerateTask, "measure", measure)
-    with pytest.raises(UserError, match="does not have --metrics, --time-limit"):
+    with pytest.raises(UserError, match="leave out --metrics, --time-limit"):
         command("evaluate", str(run), "--metrics", "distance", "--time-limit", "3")
     assert command("evaluate", str(run), "--count", "70", "--seed", "3") == 0
     out = capsys.readouterr().out

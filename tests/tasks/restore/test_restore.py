@@ -937,6 +937,8 @@ def test_the_command_line_restores_and_judges(mender: Path, tmp_path: Path) -> N
     assert (tmp_path / "sheet.png").exists()
     done = ganvas("restore", str(mender), "nowhere.png", "--out", "out", cwd=tmp_path)
     assert done.returncode == 2
+    refused = ganvas("evaluate", str(mender), "--count", "10000", cwd=tmp_path)
+    assert "leave out --count" in refused.stderr
     done = ganvas("evaluate", str(mender), "--extractor", "pixels", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "median" in done.stdout

@@ -159,6 +159,19 @@ def test_a_model_is_drawn_from_by_seed_and_class(monkeypatch: pytest.MonkeyPatch
     assert not math.isnan(figures[1].floor_spread)
 
 
+def test_what_is_asked_for_counts_even_if_it_is_usual_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "into_card", lambda *_: None)
+    monkeypatch.setattr(evaluation, "COUNT", 40)
+    sampler: Any = source.Sampler(Model(), DATA)  # pyright: ignore[reportArgumentType]
+
+    def protocol(**given: int | None) -> tuple[int, int]:
+        events = evaluation.of(sampler, None, DATA, Options.of(metrics="clipping", **given))
+        return next((e.protocol.count, e.protocol.repeats) for e in events if isinstance(e, Figure))
+
+    assert protocol(count=None, repeats=None) == (40, 1)
+    assert protocol(count=10_000, repeats=3) == (len(DATA.train.samples), 3)
+
+
 def write(folder: Path, waves: Tensor, labels: Tensor) -> None:
     for i, (wave, label) in enumerate(zip(waves, labels.tolist(), strict=True)):
         save(folder / NAMES[label] / f"{i:03}.wav", wave.numpy() / 32_767, RATE)

@@ -654,6 +654,7 @@ def test_evaluate_and_info_tell_it(run: Path, kinds: tuple[Path, Path], tmp_path
         (("--data", str(kinds[0])), "pictures of two kinds"),
         (("--to", str(kinds[0])), "--to belongs to --data"),
         (("--metrics", "frechet"), "leave out --metrics"),
+        (("--repeats", "3", "--split", "held-out"), "leave out --split, --repeats"),  # even as they are elsewhere
         (("--against", str(run)), "--against is for models that restore"),
     ):
         refused = ganvas("evaluate", str(run), *wrong, cwd=tmp_path)

@@ -45,6 +45,7 @@ PIXELS = 4_000_000  # of all pieces together, about
 PATCH = 64  # pixels a side of the patches whose Frechet distance is measured
 TRIED = 2  # pieces on which a filter's settings are compared
 LEAST = 200  # patches needed for a Frechet distance
+TAKEN = ("data", "against", "extractor", "seed", "out")  # the options that are known here
 READ = 50  # digits needed for the share that is read
 
 
@@ -162,10 +163,7 @@ def command(source: Path, options: Options) -> int:
     """
     if options.to is not None:
         raise UserError("--to belongs to --data, and to a model that turns one kind of pictures into another.")
-    if options.metrics is not None or options.time_limit is not None:
-        raise UserError(
-            f"{source} is given pictures, and all its figures are measured: leave out --metrics, --time-limit."
-        )
+    options.only(TAKEN, f"{source} is given pictures, and all its figures are measured")
     events = evaluate(source, options.against, options.data, options.extractor, options.seed, options.out)
     show_rows(Console(quiet=not is_first()), events, table, Answer)
     return 0

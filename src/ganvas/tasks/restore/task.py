@@ -32,6 +32,7 @@ from ganvas.tasks.restore.degradations import Draw
 from ganvas.training import losses
 from ganvas.training.batches import Batch, Batches
 from ganvas.training.losses import LOSSES, objective
+from ganvas.training.remarks import without_discriminator
 from ganvas.training.task import SHOWN, Task
 
 if TYPE_CHECKING:
@@ -134,6 +135,10 @@ class RestoreTask(Task):
                 f"size={spec.size} is not a multiple of {plan.scale}, the factor of enlargement: choose one."
             )
         return replace(spec, scale=plan.scale, masked=plan.masked, turned=config.turn)
+
+    @classmethod
+    def remarks(cls, experiment: Experiment) -> list[str]:
+        return without_discriminator(experiment)
 
     @classmethod
     def check_card(cls, card: dict[str, Any]) -> None:

@@ -173,10 +173,7 @@ def command(source: Path, options: Options) -> int:
     Raises:
         UserError: as `evaluate`; or options of other tasks.
     """
-    if strange := [f"--{name.replace('_', '-')}" for name in options.given() if name not in TAKEN]:
-        raise UserError(
-            f"{source} is evaluated on sounds, and all its metrics are measured: leave out {', '.join(strange)}."
-        )
+    options.only(TAKEN, f"{source} is evaluated on sounds, and all its metrics are measured")
     events = evaluate(source, options.against, options.data, options.seed, options.out)
     show_rows(Console(quiet=not is_first()), events, table, Answer)
     return 0

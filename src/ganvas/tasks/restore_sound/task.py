@@ -19,6 +19,7 @@ from ganvas.tasks.restore_sound.data import DataConfig, WaveSpec
 from ganvas.training import losses
 from ganvas.training.batches import Batch, Batches
 from ganvas.training.losses import LOSSES, objective
+from ganvas.training.remarks import without_discriminator
 from ganvas.training.task import SHOWN, Task
 
 if TYPE_CHECKING:
@@ -80,6 +81,10 @@ class RestoreSoundTask(Task):
     @classmethod
     def verify(cls, experiment: Experiment) -> None:
         noises.parse(experiment.task.degrade)  # raises on a wrong `degrade` before any data is read
+
+    @classmethod
+    def remarks(cls, experiment: Experiment) -> list[str]:
+        return without_discriminator(experiment)
 
     @classmethod
     def check_card(cls, card: dict[str, Any]) -> None:

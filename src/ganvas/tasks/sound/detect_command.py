@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from ganvas.core.asked import unused
 from ganvas.core.console import Force, skipped, verb
 from ganvas.core.errors import UserError
 from ganvas.core.files import check_free, make_folder, write_whole
@@ -74,6 +75,8 @@ def detect(
     """
     from ganvas.tasks.sound.model import load
 
+    if report:
+        unused("with --report", recordings=recordings, class_=class_, json=json, out=out)
     check_asked(show, out, force)
     loaded = load(model)
     if report:

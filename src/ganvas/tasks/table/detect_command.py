@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from ganvas.core.asked import unused
 from ganvas.core.console import Force, verb
 from ganvas.core.errors import UserError
 from ganvas.core.terminal import Console, say, say_json
@@ -67,6 +68,8 @@ def detect(
     from ganvas.tasks.table import detect as dt
     from ganvas.tasks.table.model import load
 
+    if report:
+        unused("with --report", json=json, out=out)
     if show < 0:
         raise UserError(f"--show {show}: at least 0 rows can be shown.")
     if out is not None:

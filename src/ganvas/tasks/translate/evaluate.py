@@ -38,6 +38,7 @@ from ganvas.tasks.translate.task import KINDS
 from ganvas.training.evaluate import Options, folder_for, keep
 
 MOST = 2_000  # pictures of each kind
+TAKEN = ("data", "to", "extractor", "seed", "out")  # the options that are known here
 COLUMNS = 20  # pictures a row of the sheet
 
 
@@ -174,10 +175,7 @@ def command(source: Path, options: Options) -> int:
         raise UserError("--against is for models that restore pictures; for others use: ganvas compare RUN RUN.")
     if options.to is not None and options.data is None:
         raise UserError("--to belongs to --data, and to a model that turns one kind of pictures into another.")
-    if options.metrics is not None or options.time_limit is not None:
-        raise UserError(
-            f"{source} is given pictures, and all its metrics are measured: leave out --metrics, --time-limit."
-        )
+    options.only(TAKEN, f"{source} is given pictures, and all its metrics are measured")
     events = evaluate(source, options.data, options.to, options.extractor, options.seed, options.out)
     show_rows(Console(quiet=not is_first()), events, table, Way)
     return 0

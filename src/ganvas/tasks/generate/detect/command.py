@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from ganvas.core.asked import unused
 from ganvas.core.console import Force, skipped, verb
 from ganvas.core.errors import UserError
 from ganvas.core.files import check_free
@@ -55,6 +56,10 @@ def detect(
     from ganvas.tasks.generate.model import load
     from ganvas.tasks.generate.show import show_report, show_verdicts
 
+    if report:
+        unused("with --report", images=images, json=json, out=out)
+    else:
+        unused("without --report", against=None if not against else [*against], data=data)
     if out is not None:
         check_free(out, force=force)
     loaded = load(model)

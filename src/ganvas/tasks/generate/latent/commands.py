@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from ganvas.core.asked import Class, classes_of, parse_classes, seed_list
+from ganvas.core.asked import Class, classes_of, parse_classes, seed_list, unused
 from ganvas.core.console import Force, skipped, verb
 from ganvas.core.errors import UserError
 from ganvas.core.files import free
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 def walk(
     model: Path,
     *images: Path,
-    seeds: str = "0-7",
+    seeds: str | None = None,
     class_: Class = None,
-    frames: int = 24,
-    rate: float = 24,
+    frames: int | None = None,
+    rate: float | None = None,
     loop: bool = True,
     truncation: float | None = None,
     time_lapse: Annotated[bool, Parameter(negative=())] = False,
@@ -46,13 +46,13 @@ def walk(
     images
         At least two images to walk between; each is first inverted, as `ganvas invert` does it.
     seeds
-        The seeds to pass through: 7,1,12 or 0-7.
+        The seeds to pass through, such as 7,1,12. Default: 0-7.
     class_
         The classes to pass through, with commas between them. Without it each class gets its own tile.
     frames
-        Frames between two stops.
+        Frames between two stops. Default: 24.
     rate
-        Frames a second.
+        Frames a second. Default: 24; of a time-lapse 6.
     loop
         Loop back to the start.
     truncation
@@ -69,7 +69,12 @@ def walk(
     from ganvas.tasks.generate.model import load
 
     out = out or free(Path("walk.webp"))
-    rate = min(rate, 6) if time_lapse else rate
+    if time_lapse:
+        unused("with --time-lapse", images=images, seeds=seeds, class_=class_, frames=frames, truncation=truncation)
+    elif images:
+        unused("between images", seeds=seeds, truncation=truncation)
+    frames = 24 if frames is None else frames
+    rate = (6 if time_lapse else 24) if rate is None else rate
     walks.check(out, rate, force)
     broken: Sequence[str] = ()
     if time_lapse:
@@ -77,7 +82,7 @@ def walk(
     elif images:
         pictures, total, broken = _between_images(load(model), images, class_, frames, loop)
     else:
-        pictures, total = _between_seeds(load(model), seed_list(seeds), class_, frames, loop, truncation)
+        pictures, total = _between_seeds(load(model), seed_list(seeds or "0-7"), class_, frames, loop, truncation)
     count = counted(walks.save(out, pictures, rate, force=force), total, "drawing")
     say(f"Drew {count:,} frames of {model}: {out}")
     return skipped(broken, len(images) - len(broken))

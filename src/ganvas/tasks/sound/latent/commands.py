@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganvas.core.asked import Class, classes_of, parse_classes, seed_list
+from ganvas.core.asked import Class, classes_of, parse_classes, seed_list, unused
 from ganvas.core.console import Force, skipped, verb
 from ganvas.core.errors import UserError
 from ganvas.core.files import check_free
@@ -40,7 +40,7 @@ BESIDE, APART = 0.25, 0.8  # seconds from a recording to the found sound, and to
 def walk(
     model: Path,
     *recordings: Path,
-    seeds: str = "0-3",
+    seeds: str | None = None,
     class_: Class = None,
     steps: int = 8,
     every: float | None = None,
@@ -61,7 +61,7 @@ def walk(
     recordings
         Two or more sound files to walk between; each is first inverted, as by `ganvas invert`.
     seeds
-        The seeds to pass through: 7,1,12 or 0-7.
+        The seeds to pass through, such as 7,1,12. Default: 0-3.
     class_
         The classes to pass through, comma-separated. Default: all classes in turn, one for each seed.
     steps
@@ -80,6 +80,8 @@ def walk(
     """
     from ganvas.tasks.sound.model import load
 
+    if recordings:
+        unused("between recordings", seeds=seeds, truncation=truncation)
     if every is not None and not 0.01 <= every <= SLOWEST:
         raise UserError(f"--every {every:g}: from 0.01 to {SLOWEST:g} seconds are allowed.")
     sound, sheet = _both_at(out, "walk.wav", force)
@@ -94,7 +96,7 @@ def walk(
 def _walked(
     model: SoundModel,
     recordings: Sequence[Path],
-    seeds: str,
+    seeds: str | None,
     class_: str | None,
     steps: int,
     loop: bool,
@@ -113,7 +115,7 @@ def _walked(
         inverted, _, broken = _invert_files(model, recordings, class_)
         drawn, count = walks.between(model, inverted.latents, inverted.labels, steps, loop), len(inverted.latents)
     else:
-        numbers, classes = seed_list(seeds), None if class_ is None else parse_classes(model, class_)
+        numbers, classes = seed_list(seeds or "0-3"), None if class_ is None else parse_classes(model, class_)
         count = max(len(numbers), len(classes or ()))
         _check_count(count, steps)
         drawn = walks.walk(model, numbers, classes, steps, loop, truncation)
