@@ -177,6 +177,10 @@ def test_a_pack_keeps_its_shape(tmp_path: Path) -> None:
     assert data.load(str(tmp_path / "p"), Shape(8, 3)).spec.size == 8
     with pytest.raises(UserError, match="is a pack of 8 px with channels=3; size=16"):
         data.load(str(tmp_path / "p"), Shape(16))
+    assert data.load(str(tmp_path / "p"), Shape()).notes == ()
+    assert data.load(str(tmp_path / "p"), Shape(fit="pad", linear=True)).notes == (
+        "fit=pad and linear=true: pictures of a pack stay as they are. Make another pack for that.",
+    )
 
 
 def test_the_command(blobs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,6 +194,8 @@ def test_the_command(blobs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         (["new", "sise=8"], "Did you mean 'size'"),
         (["new", "channels=2"], "channels=2: choose 1"),
         (["new", "fit=stretch"], "no choice for fit"),
+        (["new", "fit=pieces"], "a pack holds whole pictures"),
+        (["new", "twins=folder"], "There is no setting 'twins'"),
     ):
         with pytest.raises(UserError, match=words):
             cli.app(["data", "pack", str(blobs), *arguments], result_action="return_value")

@@ -31,3 +31,21 @@ def test_a_loss_of_ones_own_is_named_as_it_was_given(tmp_path: Path, monkeypatch
     (tmp_path / "my.py").write_text(OWN)
     (remark,) = said(api.experiment("denoise", tmp_path, {"loss": "my.py:loss"}))
     assert remark.startswith("loss=my.py:loss changes nothing")
+
+
+def test_settings_of_other_tables(tmp_path: Path) -> None:
+    def remarks(name: str, **settings: str) -> list[str]:
+        return said(api.experiment("table", name, settings))
+
+    assert remarks("t.csv", encoding="cp1252", delimiter=";") == []
+    assert remarks("t.csv", delta="1e-6", copied="a") == [
+        "delta changes nothing here: it belongs to privacy=.",
+        "copied changes nothing here: the tables of a database have that.",
+    ]
+    assert remarks("t.parquet", encoding="cp1252", delimiter=";") == [
+        "encoding and delimiter change nothing here: CSV files have that."
+    ]
+    assert remarks("sqlite:///shop.db", copied="a", **{"parent.orders": "customer"}) == []
+    assert remarks("t.csv", **{"parent.orders": "customer"}) == [
+        "parent.TABLE=COLUMN changes nothing here: the tables of a database have that."
+    ]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ganvas.core.progress import Counted
 
 T = TypeVar("T")
+PACKED = ("size", "channels", "fit", "linear", "labels")  # the settings of a pack
 data = App(name="data", help="Check your own images, tables or sounds before a training, and prepare images once.")
 app.command(data)
 
@@ -107,17 +108,19 @@ def pack(path: str, out: Path, *settings: str) -> int:
     import dataclasses
 
     from ganvas.core import config
-    from ganvas.core.errors import unknown
+    from ganvas.core.errors import UserError, unknown
     from ganvas.core.files import place as file_place
     from ganvas.images import data as datasets
     from ganvas.images.data.config import DataConfig
 
     types, chosen = config.types_of(DataConfig), DataConfig(path)
     for key, text in as_settings(settings).items():
-        if key not in types or key == "source":
-            raise unknown("setting", key, [k for k in types if k != "source"])
+        if key not in PACKED:
+            raise unknown("setting", key, PACKED)
         chosen = dataclasses.replace(chosen, **{key: config.parse(text, types[key], key)})
     config.check(chosen)
+    if chosen.fit == "pieces":
+        raise UserError("fit=pieces: a pack holds whole pictures. Choose fit=crop or fit=pad.")
     steps = datasets.pack_into(path, file_place(out), chosen.shape(), chosen.labels)
     packed = _with_progress(steps, "converting pictures")
     for note in packed.notes:

@@ -138,6 +138,19 @@ class DataConfig(DataConfigBase):
     def bare(self, data: Any) -> dict[str, str]:
         return {"source": data.name, "columns": Path(self.columns).name}
 
+    def without_effect(self) -> list[str]:
+        """A sentence on each group of settings that changes nothing for such data."""
+        database = databases.is_address(self.source)
+        no_text = database or self.is_frame or self.source.lower().endswith((".parquet", ".pq"))
+        groups = (
+            (("delta",), not self.privacy, "it belongs to privacy="),
+            (("copied", "parents"), not database, "the tables of a database have that"),
+            (("encoding", "delimiter"), no_text, "CSV files have that"),
+        )
+        called = {"parents": "parent.TABLE=COLUMN"}
+        given = [([called.get(n, n) for n in names if getattr(self, n)], why) for names, vain, why in groups if vain]
+        return [f"{' and '.join(n)} change{'' if n[1:] else 's'} nothing here: {why}." for n, why in given if n]
+
     def loading(self) -> Generator[Counted, None, TableData]:
         """Read the table.
 

@@ -165,7 +165,7 @@ def test_what_is_asked_for_counts_even_if_it_is_usual_elsewhere(monkeypatch: pyt
     sampler: Any = source.Sampler(Model(), DATA)  # pyright: ignore[reportArgumentType]
 
     def protocol(**given: int | None) -> tuple[int, int]:
-        events = evaluation.of(sampler, None, DATA, Options.of(metrics="clipping", **given))
+        events = evaluation.of(sampler, None, DATA, Options.of(metrics="clipped", **given))
         return next((e.protocol.count, e.protocol.repeats) for e in events if isinstance(e, Figure))
 
     assert protocol(count=None, repeats=None) == (40, 1)

@@ -122,6 +122,9 @@ def _read_pack(source: str, shape: Shape, labelled: bool) -> Reading:
             f"{source} is a pack of {native.size} px with channels={native.channels}; size={wanted.size} and "
             f"channels={wanted.channels} need the pictures that it was made from."
         )
+    if asked := [f"fit={shape.fit}"] * (shape.fit != Shape().fit) + ["linear=true"] * shape.linear:
+        note = f"{' and '.join(asked)}: pictures of a pack stay as they are. Make another pack for that."
+        data = replace(data, notes=(*data.notes, note))
     return data if labelled else data.unlabelled()
 
 

@@ -108,6 +108,10 @@ class TableTask(Task):
         return privacy.DEFAULTS if is_new else {}
 
     @classmethod
+    def remarks(cls, experiment: Experiment) -> list[str]:
+        return experiment.data.without_effect()
+
+    @classmethod
     def verify(cls, experiment: Experiment) -> None:
         if experiment.data.privacy:
             privacy.verify(experiment)
