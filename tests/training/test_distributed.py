@@ -57,6 +57,8 @@ RESTORER += ["lively=0.3", "tick_every=8", "sample_every=0", "precision=fp32", "
 RESTORER += ["degrade=blur:0-2+noise:5-40"]
 TABLE = ["train", "table", "--data", "rows.csv", "images=1280", "batch=64", "width=16", "d_width=16", "dropout=0"]
 TABLE += ["tick_every=320", "sample_every=0", "warmup=0.5", "precision=fp32", "device=cpu"]
+LESSON = ["train", "photos", "--data", "photos", "images=64", "batch=8", "width=16", "judges=16", "pixels=8", "size=16"]
+LESSON += ["backbone=8", "teach=4", "detect=0", "tick_every=16", "sample_every=0", "precision=fp32", "device=cpu"]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
 FORKING = """
@@ -314,6 +316,7 @@ def several(
         "assert not app(['train', 'mine.py:mine', '--run', 'whole'], result_action='return_value')\n"
         f"assert not app([*{RESTORER}, '--run', 'restorer'], result_action='return_value')\n"
         f"assert not app([*{TABLE}, '--run', 'table'], result_action='return_value')\n"
+        f"assert not app([*{LESSON}, '--run', 'lesson'], result_action='return_value')\n"
         "mine, second = mine(), os.environ['RANK'] == '1'\n"
         "for settings in ({'source': 'other'} if second else {}, {'lr_g': '0.5'} if second else {}, {'batch': '17'},\n"
         "                 {'source': 'no/where'} if second else {}, {}):\n"
@@ -372,6 +375,19 @@ def test_a_restorer_is_trained_by_two_processes(several: tuple[Path, str]) -> No
     for a, b in zip(one, two, strict=True):
         for key in ("loss_d", "loss_pixel", "psnr"):
             assert a[key] == pytest.approx(b[key], rel=2e-3, abs=1e-4), (a["images"], key)
+
+
+def test_a_discriminator_that_is_taught_first_is_trained_by_two_processes(several: tuple[Path, str]) -> None:
+    """What the first one teaches is that of one process, bit for bit; in the contest the spread is of half a batch."""
+    done = ganvas(*LESSON, "--run", "taught-alone", cwd=several[0])
+    assert done.returncode == 0, done.stderr
+    assert several[1].count("First a part of the discriminator learns") == 1
+    alone, together = weights(several[0] / "taught-alone"), weights(several[0] / "lesson")
+    for name, value in alone.items():
+        if "backbone" in name or "scales" in name:
+            assert torch.equal(value, together[name]), name
+    for one, other in zip(log(several[0] / "taught-alone"), log(several[0] / "lesson"), strict=True):
+        assert one["loss_d"] == pytest.approx(other["loss_d"], abs=0.1)
 
 
 def test_each_rank_reads_its_own_part_of_each_batch(blobs: Path) -> None:

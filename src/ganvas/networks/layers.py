@@ -149,11 +149,19 @@ def projection_logits(
     x = torch.cat([parts, spread.expand(-1, parts.shape[1], 1)], 2).flatten(0, 1)
     logits = head(x).squeeze(1)
     if by_class is not None:
-        if labels is None:
-            classes = by_class.num_embeddings
-            raise UserError(f"This discriminator knows {classes} classes: give it labels, int64 [{len(x)}], too.")
-        logits = logits + (by_class(labels) * x).sum(1)
+        logits = logits + (by_class(needed(labels, by_class.num_embeddings, len(x))) * x).sum(1)
     return logits
+
+
+def needed(labels: Tensor | None, classes: int, count: int) -> Tensor:
+    """The labels of so many samples.
+
+    Raises:
+        UserError: there are none.
+    """
+    if labels is None:
+        raise UserError(f"This discriminator knows {classes} classes: give it labels, int64 [{count}], too.")
+    return labels
 
 
 def activations(layers: Iterable[nn.Module], x: Tensor) -> list[Tensor]:

@@ -19,9 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from ganvas.core.config import knob
+from ganvas.core.errors import UserError
 from ganvas.images.spec import ImageSpec
 from ganvas.networks.backbone import Backbone
-from ganvas.networks.layers import SLOPE, ClassNorm, initialise, projection_logits, unshuffled, with_labels
+from ganvas.networks.layers import SLOPE, ClassNorm, initialise, needed, projection_logits, unshuffled, with_labels
 
 MOST = 4  # times `width`: no map of the generator has more channels
 SMALL = 7  # pixels a side, at most, of the map on which a part's logits are
@@ -113,7 +114,8 @@ class Judge(nn.Module):
         x = x + told[:, :, None, None]
         logits = self.head(x).flatten(1)
         if self.by_class is not None:
-            logits = logits + torch.einsum("bchw,bc->bhw", x, self.by_class(labels)).flatten(1)
+            rows = self.by_class(needed(labels, self.by_class.num_embeddings, len(x)))
+            logits = logits + torch.einsum("bchw,bc->bhw", x, rows).flatten(1)
         return logits
 
 
@@ -158,6 +160,8 @@ class Discriminator(nn.Module):
         self.backbone = Backbone(spec, config.backbone).requires_grad_(False)
         self.scales = nn.Buffer(torch.ones(config.maps))  # 1 / the deviation of each map
         plans = [*zip(self.backbone.widths, self.backbone.sides, strict=True)][: config.maps]
+        if plans[-1][1] < spec.ladder()[0]:  # then its part would have fewer logits than the others
+            raise UserError(f"maps={config.maps}: the last map of images of {spec.size} pixels is too small; choose 2.")
         self.judges = nn.ModuleList(Judge(c, side, config.judges, spec.classes) for c, side in plans)
         self.pixels = Pixels(spec, config.pixels)
         self.classes = spec.classes

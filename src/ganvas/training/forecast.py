@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from ganvas.core.progress import duration
+from ganvas.training import finetune
 from ganvas.training.experiment import Experiment
 from ganvas.training.trainer import Trainer
 
@@ -29,6 +30,8 @@ class Trial:
         """
         self.experiment, self.spec = experiment, data.spec
         task = experiment.build(data.spec)
+        if source := experiment.training.from_:  # what comes from there need not be learned first
+            finetune.take({"generator": task.generator, "discriminator": task.discriminator}, source)
         self.batches = experiment.batches(data)
         self.weights = tuple(sum(p.numel() for p in n.parameters()) for n in (task.generator, task.discriminator))
         with experiment.enough_memory(data.spec):

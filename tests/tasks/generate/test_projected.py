@@ -13,6 +13,7 @@ from PIL import Image
 
 from ganvas import api, networks
 from ganvas.core import checkpoint
+from ganvas.core.errors import UserError
 from ganvas.core.run import Run
 from ganvas.images.data.glance import equal_neighbours
 from ganvas.images.spec import ImageSpec
@@ -172,6 +173,64 @@ def test_what_cannot_be_seen_does_not_count(tmp_path: Path) -> None:
     assert equal_neighbours(str(tmp_path / "missing")) is None
 
 
+@pytest.mark.parametrize("top", [65535, 4095])
+def test_greys_of_more_than_8_bits_are_looked_at_as_they_are(top: int, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for i in range(3):
+        Image.fromarray(random.integers(0, top + 1, (16, 16)).astype(np.uint16)).save(tmp_path / f"{i}.png")
+    share = equal_neighbours(str(tmp_path))
+    assert share is not None
+    assert share < 0.1
+    Image.fromarray(random.random((16, 16)).astype(np.float32)).save(tmp_path / "float.tiff")
+    assert equal_neighbours(str(tmp_path)) == pytest.approx(share * 3 / 4)
+
+
+def test_one_class_is_no_lesson() -> None:
+    images, labels = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), np.uint8), np.zeros(40, int)
+    settings = {**SMALL, "images": "32", "batch": "8", "teach": "5", "detect": "0", "device": "cpu"}
+    run = api.experiment("photos", (images, labels), settings).run(None)
+    said = [event.text for event in run if isinstance(event, Noted)]
+    assert any("learns to tell how far images are turned" in text for text in said)
+
+
+def test_the_lesson_depends_on_the_seed_alone(photographs: Path, tmp_path: Path) -> None:
+    settings = {**SMALL, "images": "16", "batch": "8", "teach": "40", "detect": "0", "device": "cpu"}
+    for name in ("quiet", "drawn"):
+        for _ in api.experiment("photos", photographs, settings).run(tmp_path / name):
+            torch.rand(3 if name == "drawn" else 0)
+    one, other = (api.load(tmp_path / name).discriminator.state_dict() for name in ("quiet", "drawn"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_loss_of_ones_own_gets_a_row_of_logits(photographs: Path, tmp_path: Path) -> None:
+    (tmp_path / "my.py").write_text(
+        "import torch\nfrom torch.nn.functional import binary_cross_entropy_with_logits as bce\n\n\n"
+        "def loss(real, fake):\n    ones = torch.ones(len(real))\n"
+        "    return bce(real, ones) + bce(fake, 1 - ones), bce(fake, ones)\n"
+    )
+    settings = {**SMALL, "images": "16", "batch": "8", "teach": "0", "detect": "0", "device": "cpu"}
+    experiment = api.experiment("photos", photographs, {**settings, "loss": f"{tmp_path / 'my.py'}:loss"})
+    assert len([event for event in experiment.run(tmp_path / "run") if isinstance(event, Stepped)]) > 0
+
+
+def test_a_discriminator_of_classes_asks_for_labels() -> None:
+    discriminator = projected.Discriminator(SPEC, projected.Config(width=16, judges=16, pixels=8, backbone=8))
+    with pytest.raises(UserError, match=r"knows 2 classes: give it labels, int64 \[3\], too"):
+        discriminator(torch.zeros(3, 3, 16, 16))
+
+
+def test_maps_that_are_too_small_are_refused() -> None:
+    with pytest.raises(UserError, match="maps=3: the last map of images of 8 pixels is too small; choose 2"):
+        projected.Discriminator(ImageSpec(3, 8), projected.Config(maps=3))
+
+
+def test_maps_have_a_scale_without_a_lesson_too(photographs: Path, tmp_path: Path) -> None:
+    settings = {**SMALL, "images": "8", "batch": "8", "teach": "0", "detect": "0", "device": "cpu"}
+    [*api.experiment("photos", photographs, settings).run(tmp_path / "run")]
+    scales = api.load(tmp_path / "run").discriminator.get_buffer("scales")
+    assert (scales > 2).all()
+
+
 def test_a_training_says_what_it_chose_and_what_it_teaches(photographs: Path, tmp_path: Path) -> None:
     settings = {**SMALL, "images": "32", "batch": "8", "teach": "18.75", "detect": "0", "device": "cpu"}
     experiment = api.experiment("images", photographs, settings)
@@ -208,6 +267,15 @@ def test_a_forecast_counts_what_is_taught(photographs: Path, monkeypatch: pytest
     monkeypatch.setattr(trial.trainer, "step", steps)
     monkeypatch.setattr(task, "begin", taught)
     assert trial.speed(3.0) == pytest.approx(600 / (100 + 8), rel=0.001)
+
+
+def test_a_forecast_from_a_model_counts_no_lesson(photographs: Path, tmp_path: Path) -> None:
+    settings = {**SMALL, "images": "16", "batch": "8", "teach": "6", "detect": "0", "device": "cpu"}
+    [*api.experiment("photos", photographs, settings).run(tmp_path / "first")]
+    more = api.experiment("photos", photographs, {**settings, "from": str(tmp_path / "first")})
+    trial = Trial(more, more.load_data())
+    said = [text for _, text in trial.trainer.task.begin(more.training, trial.batches, trial.trainer.autocast())]
+    assert said == ["What a part of the discriminator has learned comes from the model: it is not taught anew."]
 
 
 def test_a_check_of_photographs_times_their_networks(photographs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,8 +58,10 @@ def equal_neighbours(source: str) -> float | None:
 
 def _equal(picture: Image.Image) -> float:
     left, top = (max(0, (side - SIDE) // 2) for side in picture.size)
-    part = picture.convert("RGBA").crop((left, top, min(picture.width, left + SIDE), min(picture.height, top + SIDE)))
-    pixels = np.asarray(part.convert("RGBa"))  # the colour of what cannot be seen does not count
+    part = picture.crop((left, top, min(picture.width, left + SIDE), min(picture.height, top + SIDE)))
+    if not decode.is_wide(picture):  # Pillow would clip at 255
+        part = part.convert("RGBA").convert("RGBa")  # the colour of what cannot be seen does not count
+    pixels = np.atleast_3d(np.asarray(part))
     return float((pixels[:, 1:] == pixels[:, :-1]).all(2).mean()) if part.width > 1 else 1.0
 
 

@@ -42,12 +42,14 @@ class ProjectedTask(GenerateTask):
     ) -> Iterator[tuple[float, str]]:
         count = min(round(self.config.teach * config.images), MOST_EPOCHS * batches.count)
         size = min(BATCH, MOST_TIMES * batches.count)
-        steps, classes = math.ceil(count / size), self.spec.classes
+        steps = math.ceil(count / size)
+        classes = self.spec.classes if self.spec.classes > 1 else 0  # one class tells nothing
+        taught = self.discriminator.backbone.is_taught()  # with `from`, by the training before
+        if not (steps or taught) or (taught and bool((self.discriminator.scales == 1).all())):
+            self._measure(batches, precision)
         if not steps:
             return
-        if self.discriminator.backbone.is_taught():  # with `from`, by the training before
-            if bool((self.discriminator.scales == 1).all()):  # which looked at other maps
-                self._measure(batches, precision)
+        if taught:
             yield 1.0, "What a part of the discriminator has learned comes from the model: it is not taught anew."
             return
         what = "name the classes" if classes else "tell how far images are turned"
@@ -58,10 +60,15 @@ class ProjectedTask(GenerateTask):
         torch.manual_seed(seeds.key(batches.seed, "teach"))
         lessons = batches.whole()  # in larger batches and another order
         lessons.batch, lessons.seed = size, seeds.key(batches.seed, "teach")
-        drawn = (lessons.at(step * size) for step in range(steps))
-        pairs = ((batch.real, batch.labels if classes else None) for batch in drawn)
+
+        def pairs() -> Iterator[tuple[Tensor, Tensor | None]]:
+            for step in range(steps):
+                seeds.seed_all(seeds.key(batches.seed, "teach", step), batches.device)
+                batch = lessons.at(step * size)
+                yield batch.real, batch.labels if classes else None
+
         said, share = time.monotonic(), torch.zeros(())
-        for step, share in teach(self.discriminator.backbone, pairs, classes, steps, precision):
+        for step, share in teach(self.discriminator.backbone, pairs(), classes, steps, precision):
             late = time.monotonic() - said >= SAID_EVERY
             said = time.monotonic() if late else said
             text = f"{step * size:,} of {count:,}: right about {float(share):.0%} of them so far." if late else ""
@@ -77,7 +84,7 @@ class ProjectedTask(GenerateTask):
     def _judged(
         self, real: Tensor, fake: Tensor, labels: Tensor | None, penalties: Sequence[str]
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Logits of real and of generated images, each [B, n], and the mean squared gradients in what the parts see."""
+        """Logits of real and generated images, each [B x n], and the mean squared gradients in what the parts see."""
         d = self.discriminator
         with torch.no_grad():
             real_views = d.views(real)
@@ -87,7 +94,7 @@ class ProjectedTask(GenerateTask):
         pairs = zip(real_views, fake_views, strict=True)
         views = [torch.cat([a, b.detach()]).requires_grad_(bool(penalties)) for a, b in pairs]
         logits = d.judge(views, None if labels is None else torch.cat([labels, labels]), 2).float()
-        real_logits, fake_logits = logits.chunk(2)
+        real_logits, fake_logits = (side.flatten() for side in logits.chunk(2))
         self._seen = (fake_views, real_logits.detach()) if kept is not None else None
         return real_logits, fake_logits, self._steepness(logits, views, penalties)
 
@@ -112,8 +119,8 @@ class ProjectedTask(GenerateTask):
         else:
             views = d.views(self.augment(fakes, batch))
             with torch.no_grad():
-                real = d.judge(d.views(self.augment(self._mirrored(batch), batch)), batch.labels).float()
+                real = d.judge(d.views(self.augment(self._mirrored(batch), batch)), batch.labels).float().flatten()
         self._seen = None
-        fake = d.judge(views, batch.labels).float()
+        fake = d.judge(views, batch.labels).float().flatten()
         loss = self.objective.g_loss(real, fake)
         return {"total": loss, "loss_g": loss, "d_fake_after": losses.score(self.objective, fake)}
