@@ -172,7 +172,7 @@ def photos() -> Experiment:
 
     CIFAR-10, labelled, images=400k (not the default length), seed 0, measured once, one thread of an AMD EPYC
     (AVX512-bf16, no AMX) with other work on the second; torch 2.13.0; 2026-11-30; before it a lesson of 150,000 images
-    (5.5 minutes). Frechet distance (efficientnet-lite0, 3,000 drawings; 3,000 test pictures have 119) 281 after 40,000
+    (5.5 minutes). Frechet distance (efficientnet-lite0, 3,000 drawings; 3,000 test pictures have 41) 281 after 40,000
     images (6 minutes), 212 after 80,000, 169 after 160,000, 139 after 280,000, 121 at the end (70 minutes); a
     classifier names 68.7% of 10,000 drawings as asked for, and 88.6% of the test pictures. 10,000 drawings have 102.1
     (real ones 18.8), recall .227 (.677): variety is what lacks most. All that with r1=0.1 r2=0.1; with the default
