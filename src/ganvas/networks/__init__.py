@@ -2,8 +2,8 @@
 
 A generator maps z [B, latent_dim] and labels (int64 [B], class weights float [B, classes], or None) to images
 [B, C, H, W] in [-1, 1]. A discriminator maps images and labels to logits [B], without a sigmoid; its `features` gives
-the activations of each layer, the last layer last. A file whose networks do not use labels says `LABELLED = False`. What
-several networks share is in `layers`.
+the activations of each layer, the last layer last. A file whose networks do not use labels says `LABELLED = False`.
+What several networks share is in `layers`.
 """
 
 from __future__ import annotations

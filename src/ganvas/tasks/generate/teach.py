@@ -92,7 +92,7 @@ def teach(
         right = torch.lerp(right, (logits.argmax(1) == labels).float().mean(), max(1 / (step + 1), 0.02))
         yield step + 1, right
     teacher.fold_norms()
-    optimizer.zero_grad()  # a gradient that stays would be taken for one of the contest
+    optimizer.zero_grad()  # a gradient that stays would be taken for one of the training
     backbone.requires_grad_(False)
 
 
