@@ -74,7 +74,8 @@ class Config:
     )
     teach: float = knob(
         0.0,
-        "network=projected: images from which the discriminator's features are learned first, as a share of `images`",
+        "network=projected: images, half of them mirrored, from which the discriminator's features are learned first, "
+        "as a share of `images`",
         low=0,
         high=100,
     )
