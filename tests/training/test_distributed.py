@@ -54,7 +54,7 @@ SETTINGS = {  # without layers that look at a whole batch, so that two halves ar
 }
 RESTORER = ["train", "denoise", "--data", "photos", "images=80", "batch=8", "width=8", "depth=2", "size=32"]
 RESTORER += ["lively=0.3", "tick_every=8", "sample_every=0", "precision=fp32", "device=cpu"]
-RESTORER += ["degrade=blur:0-2+noise:5-40"]
+RESTORER += ["degrade=blur:0-2+noise:5-40", "even=0.01"]  # whose weights are means over the whole batch
 TABLE = ["train", "table", "--data", "rows.csv", "images=1280", "batch=64", "width=16", "d_width=16", "dropout=0"]
 TABLE += ["tick_every=320", "sample_every=0", "warmup=0.5", "precision=fp32", "device=cpu"]
 LESSON = ["train", "photos", "--data", "photos", "images=64", "batch=8", "width=16", "judges=16", "pixels=8", "size=16"]

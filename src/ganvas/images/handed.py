@@ -19,6 +19,7 @@ from ganvas.images.spec import ImageSpec
 
 One = Tensor | np.ndarray | Image.Image | str | os.PathLike[str]
 Given = One | Sequence[One]
+ROUNDED = 1.001  # the largest value of a float, with some room for rounding
 WAY = "Give a tensor [n, C, H, W], a NumPy array [n, H, W, C], Pillow images, or paths of picture files."
 
 
@@ -36,7 +37,7 @@ def tensor(images: Given, spec: ImageSpec, sized: bool, depth: Depth | None = No
         UserError: something else, a file that cannot be read, or pictures of different sizes.
     """
     if isinstance(images, Tensor):
-        return images[None] if images.dim() == 3 else images
+        return _from_tensor(images)
     if isinstance(images, np.ndarray):
         return _from_array(images, spec)
     if isinstance(images, Image.Image | str | os.PathLike):
@@ -60,15 +61,34 @@ def floats(images: Given, spec: ImageSpec, sized: bool) -> Tensor:
     return im.to_float(pictures) if pictures.dtype == torch.uint8 else pictures
 
 
+def _from_tensor(images: Tensor) -> Tensor:
+    images = images[None] if images.dim() == 3 else images
+    if images.dtype == torch.uint8:
+        return images
+    _check_values("tensor", images.dtype.is_floating_point, str(images.dtype).removeprefix("torch."))
+    if images.numel():
+        _check_range("tensor", float(images.min()), float(images.max()))
+    return images.float()
+
+
+def _check_values(what: str, suits: bool, kind: str) -> None:
+    if not suits:
+        raise UserError(f"The {what} holds {kind}; pictures are uint8 in 0 to 255, or float in -1 to 1.")
+
+
+def _check_range(what: str, low: float, high: float) -> None:
+    if not (low >= -ROUNDED and high <= ROUNDED):  # NaN, too
+        raise UserError(
+            f"The {what}'s values go from {low:.3g} to {high:.3g}; as floats they must be in -1 to 1 (as uint8: 0 to "
+            "255)."
+        )
+
+
 def _from_array(array: np.ndarray, spec: ImageSpec) -> Tensor:
     channels, shape = spec.channels, array.shape
-    if array.dtype != np.uint8 and array.dtype.kind != "f":
-        raise UserError(f"The array holds {array.dtype}; pictures are uint8 in 0 to 255, or float in -1 to 1.")
-    if array.dtype.kind == "f" and array.size and not float(np.abs(array).max()) <= 1:  # NaN, too
-        raise UserError(
-            f"The array's values go from {array.min():.3g} to {array.max():.3g}; as floats they must be in -1 to 1 "
-            "(as uint8: 0 to 255)."
-        )
+    _check_values("array", array.dtype == np.uint8 or array.dtype.kind == "f", str(array.dtype))
+    if array.dtype.kind == "f" and array.size:
+        _check_range("array", float(array.min()), float(array.max()))
     values = torch.from_numpy(np.array(array, np.uint8 if array.dtype == np.uint8 else np.float32, order="C"))
     if len(shape) == 4 and channels in (shape[1], shape[3]):
         return values.movedim(3, 1) if shape[3] == channels else values

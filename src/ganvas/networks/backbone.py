@@ -23,7 +23,7 @@ SLOPE = 0.1  # of the leaky ReLUs
 class Backbone(nn.Module):
     """Three stages of 3x3 convolutions; the side of the maps is halved between them, their channels double."""
 
-    taken_whole = True  # by a training that starts from a model: half of it would be of no use
+    taken_together = ("stages",)  # by a training that starts from a model: some of them would be of no use
 
     def __init__(self, spec: ImageSpec, width: int) -> None:
         """

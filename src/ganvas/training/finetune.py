@@ -15,7 +15,7 @@ from ganvas.core.samples import Spec
 def take(networks: dict[str, nn.Module], source: str) -> str:
     """Copy a model's weights into networks, by name; those of other shapes keep their initial values.
 
-    So does the whole of a module with `taken_whole` if one of its weights does.
+    So do those parts of a module that its `taken_together` names if a weight of one of them does.
 
     Args:
         networks: by the name of their part of the model: 'generator', 'discriminator'.
@@ -31,9 +31,9 @@ def take(networks: dict[str, nn.Module], source: str) -> str:
     tensors, card = checkpoint.load(path)
     weights = {f"{part}.{name}": w for part, network in networks.items() for name, w in network.state_dict().items()}
     fresh = [name for name, weight in weights.items() if _form(tensors.get(name)) != _form(weight)]
-    for whole in _wholes(networks):
-        if any(name.startswith(whole) for name in fresh):
-            fresh += [name for name in weights if name.startswith(whole) and name not in fresh]
+    for group in _together(networks):
+        if any(name.startswith(group) for name in fresh):
+            fresh += [name for name in weights if name.startswith(group) and name not in fresh]
     matching = [name for name in weights if name not in {*fresh}]
     checkpoint.check_finite(path, {name: tensors[name] for name in matching})
     for name in matching:  # of all networks, after all were looked at
@@ -57,13 +57,13 @@ def _form(weight: Tensor | None) -> tuple[bool, torch.Size] | None:
     return None if weight is None else (weight.is_floating_point(), weight.shape)
 
 
-def _wholes(networks: dict[str, nn.Module]) -> list[str]:
-    """What the names of the weights begin with in modules that are copied whole or not at all."""
+def _together(networks: dict[str, nn.Module]) -> list[tuple[str, ...]]:
+    """What the names of weights begin with that are copied together or not at all."""
     return [
-        f"{part}.{name}."
+        tuple(".".join(filter(None, (part, name, child))) + "." for child in together)
         for part, network in networks.items()
         for name, module in network.named_modules()
-        if getattr(module, "taken_whole", False)
+        if (together := getattr(module, "taken_together", ()))
     ]
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
-from ganvas.core import own
+from ganvas.core import distributed, own
 from ganvas.core.errors import UserError
 
 
@@ -237,4 +237,6 @@ def charbonnier(made: Tensor, clean: Tensor, smooth: float, even: float = 0) -> 
     if not even:
         return each.mean()
     weight = 1 / (each.detach() - smooth + even)
-    return (each * weight).mean() / weight.mean()
+    mean = weight.mean()
+    distributed.average([mean])  # of the whole batch, of which this process may have a part
+    return (each * weight).mean() / mean

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from ganvas import api
 from ganvas.api import RECIPES
+from ganvas.core import checkpoint
 from ganvas.core.errors import UserError
 from ganvas.core.progress import last
 from ganvas.core.run import Run
@@ -25,16 +27,18 @@ from ganvas.export import model_card
 from ganvas.export import onnx as exporting
 from ganvas.images import apply, augment, data, originals, tiling
 from ganvas.images import tensors as im
+from ganvas.images.data.dataset import Split
 from ganvas.images.decode import Shape
 from ganvas.images.originals import Original
 from ganvas.images.spec import ImageSpec
 from ganvas.tasks.generate import model as generate_model
+from ganvas.tasks.restore import degrade, signs, unet
 from ganvas.tasks.restore import evaluate as restore_evaluate
 from ganvas.tasks.restore import files as restore_files
 from ganvas.tasks.restore import model as restore_model
-from ganvas.tasks.restore import signs, unet
 from ganvas.tasks.restore import task as restore
 from ganvas.tasks.restore.task import RestoreTask
+from ganvas.training import finetune
 from ganvas.training.events import Evaluated, Sampled, Warned
 from ganvas.training.experiment import Experiment
 from ganvas.training.task import build
@@ -277,6 +281,58 @@ def test_the_network_begins_as_the_trivial_answer(scale: int, masked: bool, chan
     logits = discriminator(made)
     assert logits.shape[:2] == (2, 1)
     assert logits.shape[2] > 1
+
+
+def test_beside_holes_nothing_can_be_removed(photos: Path) -> None:
+    with pytest.raises(UserError, match="a model that fills holes leaves all other pixels as they are"):
+        api.experiment("inpaint", photos, {"degrade": "noise:10,holes:25"})
+
+
+def test_masks_and_tensors_are_checked(tmp_path: Path) -> None:
+    spec = ImageSpec(3, 16, masked=True)
+    model: Any = restore_model.Restorer(
+        tmp_path, unet.Generator(spec, SMALL), nn.Identity(), spec, degrade.parse("holes:25"), {}
+    )
+    images, mask = torch.zeros(2, 3, 16, 16), torch.zeros(1, 1, 16, 16, dtype=torch.bool)
+    mask[..., 4:8, 4:8] = True
+    assert model.restore(images, mask).shape == (2, 3, 16, 16)  # one mask for all
+    assert torch.equal(model.restore(images.double(), mask.numpy()), model.restore(images, mask))
+    for masks, told in (
+        (mask.byte(), "The masks hold uint8; they are bool"),
+        (mask.float(), "The masks hold float32; they are bool"),
+        (mask.expand(3, 1, 16, 16), r"The masks have the shape \[3, 1, 16, 16\]; \[2, 1, H, W\] is needed"),
+    ):
+        with pytest.raises(UserError, match=told):
+            model.restore(images, masks)
+    for wrong, told in ((images.long(), "The tensor holds int64"), (images + 200, "values go from 200 to 200")):
+        with pytest.raises(UserError, match=told):
+            model.restore(wrong, mask)
+
+
+def test_a_head_is_not_taken_without_the_first_layer(tmp_path: Path) -> None:
+    old, new = (unet.Generator(ImageSpec(3, 16, scale=scale), SMALL) for scale in (1, 2))
+    nn.init.ones_(old.head.weight)
+    tensors = {f"generator.{name}": weight for name, weight in old.state_dict().items()}
+    checkpoint.save(tmp_path / "model.safetensors", tensors, {})
+    assert old.head.weight.shape == new.head.weight.shape
+    finetune.take({"generator": new}, str(tmp_path / "model.safetensors"))
+    assert not new.head.weight.any()
+    assert torch.equal(new.downs[0].weight, old.downs[0].weight)
+
+
+def test_pieces_are_cut_to_what_becomes_smaller_by_a_whole_factor() -> None:
+    images = torch.randint(0, 256, (9, 3, 30, 30), dtype=torch.uint8)
+    real: Any = SimpleNamespace(held_out=Split(images, None), class_names=())
+    model: Any = SimpleNamespace(plan=degrade.parse("down:4"))
+    found = restore_evaluate._load_test_set(model, real, "pixels", 0)
+    assert found.clean.shape[2:] == (28, 28)
+    assert found.degraded.shape[2:] == (7, 7)
+
+
+def test_the_discriminator_needs_pieces_of_7_pixels(photos: Path) -> None:
+    experiment = api.experiment("denoise", photos, {"size": "4", "lively": "0.1"})
+    with pytest.raises(UserError, match="size=4: with lively= pieces have 7 pixels a side at least"):
+        experiment.build(ImageSpec(3, 4))
 
 
 def test_holes_are_filled_smoothly_at_first() -> None:

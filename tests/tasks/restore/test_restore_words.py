@@ -20,6 +20,8 @@ from ganvas.tasks.restore.model import Difference
         ("down:2", "Makes pictures 2 times as large."),
         ("blur:0-2+down:2", "Removes: blur (0 to 2 pixels). Makes pictures 2 times as large."),
         ("holes:10-40", "Removes: holes (up to 40% of the picture)."),
+        ("noise:10,holes:25", "Removes: holes (up to 25% of the picture)."),  # of an earlier version: the noise stays
+        ("pairs", "Removes the damage of the pairs that it was trained on."),
         ("dust:3", "Removes: dust:3."),
     ],
 )
@@ -40,3 +42,5 @@ def test_what_is_unlike_is_said_in_words() -> None:
     (more, _) = words.warnings([Difference("noise in levels", 60.0, 19.1, 25.8)], "noise:25")
     assert "more noise (60)" in more
     assert words.warnings([], "noise:25") == []
+    (_, known) = words.warnings([Difference("noise in levels", 16.1, 19.1, 25.8)], "pairs")
+    assert known.startswith("This model knows the damage of its training pairs only")

@@ -364,6 +364,16 @@ def test_the_expert_is_shown_pictures_of_the_pool() -> None:
     assert not len(task.state["pool_a"])
 
 
+def test_of_two_pictures_that_go_to_one_place_of_the_pool_the_last_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = task_of(Same(), Bright(), pool=2)
+    first, given = batch(0, seed=0, count=2), batch(1, seed=1, count=8)
+    task._pooled("b", first.real, first)
+    monkeypatch.setattr(Batch, "draw", lambda *_: torch.zeros(8, 2))  # all are exchanged for the first of the pool
+    shown = task._pooled("b", given.real, given)
+    assert all(torch.equal(one, first.real[0]) for one in shown)
+    assert torch.equal(task.state["pool_b"], torch.stack([given.real[-1], first.real[1]]))
+
+
 def test_without_a_pool_nothing_is_kept() -> None:
     task = task_of(Same(), Bright(), pool=0)
     given = batch()

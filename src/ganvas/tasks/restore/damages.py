@@ -120,8 +120,17 @@ def parse(text: str) -> Plan:
     marking = [step for step in plan.steps if step.kind.marks]
     if marking and (len(marking) > 1 or plan.groups[-1] != tuple(marking) or plan.scale > 1):
         name = marking[0].name
-        raise UserError(f"degrade={text}: {name} comes alone or last, without + and down, such as noise:10,{name}:25.")
+        raise UserError(f"degrade={text}: {name} comes alone, such as {name}:25.")
     return plan
+
+
+def plan_of(text: str) -> Plan:
+    """The plan that the setting `degrade` stands for; an empty one for pairs, where the user has the damaged pictures.
+
+    Raises:
+        UserError: as `parse`.
+    """
+    return Plan(()) if text == PAIRS else parse(text)
 
 
 def _step(part: str, text: str) -> Step:

@@ -239,7 +239,8 @@ def _load_test_set(model: Restorer, real: ImageData, extractor: str, seed: int) 
     """Held-out pieces, degraded as in the training, and the extractor that their patches are compared with."""
     size = real.held_out.images.shape[2]
     clean, labels = some(real.held_out, max(1, PIXELS // size**2), seeds.generator(seed, "judged pieces"))
-    clean, degraded = _degrade(model.plan, clean, seed)
+    whole = size // model.plan.scale * model.plan.scale  # what becomes smaller by a whole factor
+    clean, degraded = _degrade(model.plan, clean[:, :, :whole, :whole], seed)
     network = extractors.load(extractor, ImageSpec(clean.shape[1], min(PATCH, clean.shape[2])))
     return _TestSet(clean, degraded, labels if network.classes == real.class_names else None, model, network)
 

@@ -24,7 +24,7 @@ from ganvas.images.shown import Pictures
 from ganvas.images.spec import ImageSpec
 from ganvas.images.tiling import Tiled
 from ganvas.tasks.restore import degrade, signs, unet
-from ganvas.tasks.restore.task import plan_of
+from ganvas.tasks.restore.damages import plan_of
 
 NUDGE = 2.0  # levels of the noise added to the input to see which details depend on it
 DETAIL = 4.0  # levels of contrast that count as a detail
@@ -65,13 +65,14 @@ class Restorer(TrainedModel):
     usage = later_method("ganvas.tasks.restore.card:usage")
     exports = later_method("ganvas.tasks.restore.export:exports")
 
-    def restore(self, images: Given, masks: Tensor | None = None) -> Pictures:
+    def restore(self, images: Given, masks: Tensor | np.ndarray | None = None) -> Pictures:
         """Restore pictures of any size.
 
         Args:
             images: float [B, C, H, W] in [-1, 1]; or a NumPy array, Pillow images or paths, with 8 bits a channel and
                 without transparency (`restore_picture` keeps both): see `images.handed.tensor`.
-            masks: bool [B, 1, H, W], True where a pixel is missing; for a model that fills holes.
+            masks: bool [B, 1, H, W], or [1, 1, H, W] for all, True where a pixel is missing; for a model that fills
+                holes.
 
         Returns:
             float [B, C, scale * H, scale * W] in [-1, 1] on the CPU, which a notebook shows; see `Pictures` for Pillow,
@@ -84,6 +85,8 @@ class Restorer(TrainedModel):
         if images.shape[1] != self.spec.channels:
             raise UserError(f"The pictures have {images.shape[1]} channels; {self.spec.channels} are needed.")
         self._check_mask(None if masks is None else tuple(masks.shape[2:]), tuple(images.shape[2:]))
+        if masks is not None:
+            masks = _masks(masks, len(images))
         restored = last(Tiled(self.network, self.spec).on_tensors(images, masks))
         return Pictures.around(restored.clone(), columns=0)  # a copy, because autograd takes no inference tensors
 
@@ -170,6 +173,20 @@ class Restorer(TrainedModel):
             raise UserError(f"{self.path} was not trained to fill holes and uses no mask.")
         if mask is not None and mask != size:
             raise UserError(f"The mask has {mask[1]}x{mask[0]} pixels, the picture {size[1]}x{size[0]}.")
+
+
+def _masks(masks: Tensor | np.ndarray, count: int) -> Tensor:
+    """Masks as bool [count, 1, H, W]; one is for all.
+
+    Raises:
+        UserError: they hold numbers, or have another shape.
+    """
+    masks = torch.as_tensor(masks)
+    if masks.dtype != torch.bool:
+        raise UserError(f"The masks hold {str(masks.dtype)[6:]}; they are bool, True where a pixel is missing.")
+    if masks.dim() != 4 or masks.shape[1] != 1 or masks.shape[0] not in (1, count):
+        raise UserError(f"The masks have the shape {[*masks.shape]}; [{count}, 1, H, W] is needed.")
+    return masks.expand(count, -1, -1, -1)
 
 
 def load(path: str | os.PathLike[str], device: str = "auto") -> Restorer:

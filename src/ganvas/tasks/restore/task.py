@@ -27,7 +27,7 @@ from ganvas.images.data.photos import Photos
 from ganvas.images.sheets import Sheet
 from ganvas.images.spec import ImageSpec
 from ganvas.tasks.restore import degrade, signs, unet
-from ganvas.tasks.restore.damages import PAIRS
+from ganvas.tasks.restore.damages import PAIRS, plan_of
 from ganvas.tasks.restore.degradations import Draw
 from ganvas.training import losses
 from ganvas.training.batches import Batch, Batches
@@ -38,6 +38,7 @@ from ganvas.training.task import SHOWN, Task
 if TYPE_CHECKING:
     from ganvas.training.experiment import Experiment
 
+SMALLEST = 7  # pixels a side of pieces that the discriminator can judge
 ROWS, COLUMNS = 2, 10  # of patches in a preview, each shown degraded, restored and clean
 PICTURES, PATCHES = 200, 16  # pictures measured for `signs` when the training ends, at most; patches of each
 
@@ -120,7 +121,12 @@ class RestoreTask(Task):
 
     @classmethod
     def verify(cls, experiment: Experiment) -> None:
-        plan_of(experiment.task.degrade)  # raises on a wrong `degrade` before any data is read
+        plan = plan_of(experiment.task.degrade)  # raises on a wrong `degrade` before any data is read
+        if plan.masked and plan.steps[1:]:
+            raise UserError(
+                f"degrade={experiment.task.degrade}: a model that fills holes leaves all other pixels as they "
+                "are. Train it with holes alone, and another model for the rest."
+            )
         if bool(experiment.data.twins) != (experiment.task.degrade == PAIRS):
             raise UserError(
                 "twins=FOLDER and degrade=pairs belong together: use both (damaged pictures that you have), or neither."
@@ -130,6 +136,8 @@ class RestoreTask(Task):
     @classmethod
     def network_spec(cls, spec: ImageSpec, config: Config) -> ImageSpec:
         plan = plan_of(config.degrade)
+        if config.lively and spec.size < SMALLEST:
+            raise UserError(f"size={spec.size}: with lively= pieces have {SMALLEST} pixels a side at least.")
         if spec.size % plan.scale:
             raise UserError(
                 f"size={spec.size} is not a multiple of {plan.scale}, the factor of enlargement: choose one."
@@ -274,15 +282,6 @@ def _sampled_rows(pictures: Tensor, random: torch.Generator) -> list[Tensor]:
 
 def _draw(count: int, random: torch.Generator, function: Callable[..., Tensor], *shape: int) -> Tensor:
     return function(count, *shape, generator=random)
-
-
-def plan_of(text: str) -> degrade.Plan:
-    """The plan that `degrade` stands for; an empty one for pairs, where the user has the degraded pictures.
-
-    Raises:
-        UserError: as `degrade.parse`.
-    """
-    return degrade.Plan(()) if text == PAIRS else degrade.parse(text)
 
 
 def make_pairs(plan: degrade.Plan, images: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:

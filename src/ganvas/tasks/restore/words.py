@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ganvas.core.errors import UserError
-from ganvas.tasks.restore import degrade, signs
+from ganvas.tasks.restore import damages, signs
 from ganvas.tasks.restore.degrade import Step
 from ganvas.tasks.restore.model import Difference
 
@@ -42,10 +42,13 @@ EFFECTS = {
 def removes(degradation: str) -> str:
     """A sentence on what a model of this setting `degrade` does, such as: Removes noise (strength 25 of 255)."""
     try:
-        plan = degrade.parse(degradation)
+        plan = damages.plan_of(degradation)
+        if not plan.groups:
+            return "Removes the damage of the pairs that it was trained on."
     except UserError:  # of another version
         return f"Removes: {degradation}."
-    parts = list(dict.fromkeys(_removed(step) for step in plan.steps if step.name in REMOVED))
+    steps = [step for step in plan.steps if step.kind.marks or not plan.masked]  # holes: the rest stays as it is
+    parts = list(dict.fromkeys(_removed(step) for step in steps if step.name in REMOVED))
     texts = [f"Removes: {', '.join(parts)}."] if parts else []
     if plan.scale > 1:
         texts.append(f"Makes pictures {plan.scale} times as large.")
@@ -66,6 +69,7 @@ def warnings(differences: Sequence[Difference], degradation: str) -> list[str]:
         shown = what.format(value=f"{value:.0f}", low=f"{low:.0f}", high=f"{high:.0f}")
         sentences.append(f"{shown}; {effect}.")
     if sentences:
-        names = ", ".join(dict.fromkeys(step.name for step in degrade.parse(degradation).steps))
+        steps = damages.plan_of(degradation).steps
+        names = ", ".join(dict.fromkeys(step.name for step in steps)) or "the damage of its training pairs"
         sentences.append(f"This model knows {names} only; other damage stays and needs a model that was trained on it.")
     return sentences

@@ -228,8 +228,9 @@ class TranslateTask(Task):
             self.state[name] = torch.cat([pool, made])[: self.config.pool]
             return made
         swapped, place = chance[:, 0] < 0.5, (chance[:, 1] * len(pool)).long()
-        which = swapped.nonzero().flatten()  # on the CPU, as the GPU would have to be waited for
-        kept, which = upload(place[which], made.device), upload(which, made.device)
+        # on the CPU, as the GPU would have to be waited for; of two that change places with one, the last stays
+        last = {int(place[i]): i for i in swapped.nonzero().flatten().tolist()}
+        kept, which = (upload(torch.tensor([*side], dtype=torch.int64), made.device) for side in (last, last.values()))
         swapped, place = upload(swapped, made.device), upload(place, made.device)
         shown = torch.where(swapped[:, None, None, None], pool[place], made)
         pool = pool.clone()
