@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from conftest import ganvas, quick, write_blobs
+from conftest import ganvas, quick, write_blobs, write_sounds
 from PIL import Image
 from torch.distributed.run import get_args_parser
 
@@ -59,6 +59,8 @@ TABLE = ["train", "table", "--data", "rows.csv", "images=1280", "batch=64", "wid
 TABLE += ["tick_every=320", "sample_every=0", "warmup=0.5", "precision=fp32", "device=cpu"]
 LESSON = ["train", "photos", "--data", "photos", "images=64", "batch=8", "width=16", "judges=16", "pixels=8", "size=16"]
 LESSON += ["backbone=8", "teach=4", "detect=0", "tick_every=16", "sample_every=0", "precision=fp32", "device=cpu"]
+SOUND = ["train", "sound", "--data", "sounds", "images=48", "batch=8", "width=16", "d_width=16", "features=16"]
+SOUND += ["detect=0", "tick_every=16", "sample_every=24", "precision=fp32", "device=cpu"]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
 FORKING = """
@@ -308,6 +310,7 @@ def several(
             place / f"photos/{i}.png"
         )
     (place / "rows.csv").write_text(table_rows())
+    write_sounds(place / "sounds")
     (place / "all.py").write_text(
         "import os\nfrom pathlib import Path\nfrom ganvas.tasks.generate.commands import sample\n"
         "from ganvas.cli import app\nfrom ganvas.cli.evaluate import evaluate\n"
@@ -317,6 +320,7 @@ def several(
         f"assert not app([*{RESTORER}, '--run', 'restorer'], result_action='return_value')\n"
         f"assert not app([*{TABLE}, '--run', 'table'], result_action='return_value')\n"
         f"assert not app([*{LESSON}, '--run', 'lesson'], result_action='return_value')\n"
+        f"assert not app([*{SOUND}, '--run', 'sound'], result_action='return_value')\n"
         "mine, second = mine(), os.environ['RANK'] == '1'\n"
         "for settings in ({'source': 'other'} if second else {}, {'lr_g': '0.5'} if second else {}, {'batch': '17'},\n"
         "                 {'source': 'no/where'} if second else {}, {}):\n"
@@ -387,6 +391,14 @@ def test_a_discriminator_that_is_taught_first_is_trained_by_two_processes(severa
         if "backbone" in name or "scales" in name:
             assert torch.equal(value, together[name]), name
     for one, other in zip(log(several[0] / "taught-alone"), log(several[0] / "lesson"), strict=True):
+        assert one["loss_d"] == pytest.approx(other["loss_d"], abs=0.1)
+
+
+def test_sounds_are_trained_by_two_processes(several: tuple[Path, str]) -> None:
+    """From a state in which no distance is known yet."""
+    done = ganvas(*SOUND, "--run", "sound-alone", cwd=several[0])
+    assert done.returncode == 0, done.stderr
+    for one, other in zip(log(several[0] / "sound-alone"), log(several[0] / "sound"), strict=True):
         assert one["loss_d"] == pytest.approx(other["loss_d"], abs=0.1)
 
 

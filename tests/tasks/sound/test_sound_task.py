@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import wave
 import zipfile
@@ -20,7 +21,7 @@ from ganvas.core.errors import UserError
 from ganvas.core.progress import last
 from ganvas.sounds import decode, files, kind
 from ganvas.sounds.data import DataConfig
-from ganvas.tasks.sound import nearest
+from ganvas.tasks.sound import detect_report, nearest
 from ganvas.tasks.sound.model import SoundModel, load
 from ganvas.training.batches import Batches
 
@@ -209,3 +210,43 @@ def test_info_says_what_the_sounds_are(run: Path, tmp_path: Path) -> None:
     out, _ = command(tmp_path, "info", run)
     assert "0.34 s at 8 kHz, one channel" in out
     assert "windows of 56 ms" in out
+
+
+def test_a_training_that_is_left_before_its_first_check_goes_on(place: Path, run: Path, tmp_path: Path) -> None:
+    settings: Any = SETTINGS | {"save_seconds": 0.0}
+    for event in ganvas.train("sound", data=str(place), run=tmp_path / "run", **settings):
+        if event.images >= 32:
+            break
+    train(place, tmp_path / "run", save_seconds=0.0)
+    one, other = (load(folder).generator.state_dict() for folder in (run, tmp_path / "run"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_distances_that_are_not_known_can_be_saved() -> None:
+    assert nearest.shorter(nearest.NONE, math.inf) == nearest.NONE
+    assert nearest.shorter(nearest.NONE, 3.0) == 3.0
+    assert nearest.shorter(2.0, math.nan) == 2.0
+    assert nearest.shorter(2.0, 1.0) == 1.0
+
+
+def test_two_sounds_are_enough_to_begin(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for i in range(2):
+        files.save(tmp_path / "data" / f"{i}.wav", 0.1 * rng.standard_normal(RATE // 2).astype(np.float32), RATE)
+    train(tmp_path / "data", tmp_path / "run", images=16, sample_every=16, detect=0)
+    assert load(tmp_path / "run").draw_waves(range(2), None).isfinite().all()
+
+
+def test_a_model_that_draws_harmonics_apart_is_exported(place: Path, tmp_path: Path) -> None:
+    train(place, tmp_path / "run", harmonics="yes", detect=0)
+    command(tmp_path, "export", "run", "--out", "onnx", "--web", "page")
+    assert (tmp_path / "onnx" / "generator.onnx").is_file()
+
+
+def test_each_class_is_among_those_that_are_looked_at() -> None:
+    labels = torch.cat([torch.zeros(1_000), torch.arange(1, 11).repeat(2)]).long()
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
+    found = detect_report.of_each_class(order, labels)
+    assert torch.equal(found.sort().values, torch.arange(len(labels)))
+    assert set(labels[found[:28]].tolist()) == set(range(11))
+    assert torch.equal(found[28:], torch.tensor([i for i in order.tolist() if i in set(found[28:].tolist())]))

@@ -22,6 +22,7 @@ from ganvas.tasks.sound import detect
 from ganvas.training.batches import Batches
 
 MOST = 2_000  # held-out sounds that say what is usual
+EACH = 8  # training sounds of each class that are used, at least, if there are so many
 SHOWN = 200  # sounds of each kind in a report
 ALARM = 0.05
 FASTER = 1.5  # times the rate at which sounds are played wrongly
@@ -98,7 +99,10 @@ def learn(
     described: list[Tensor] = []
     chosen: list[Tensor | None] = []
     for split, count, name in ((data.train, most, "seen"), (data.held_out, MOST, "held out")):
-        order = torch.randperm(len(split.samples), generator=seeds.generator(seed, "detector", name))[:count]
+        order = torch.randperm(len(split.samples), generator=seeds.generator(seed, "detector", name))
+        if name == "seen" and split.labels is not None:  # held-out ones stay as frequent as they are
+            order = of_each_class(order, split.labels)
+        order = order[:count]
         parts = []
         for index in order.split(detect.PORTION):
             parts.append(detect.describe(discriminator, data.decode(split.samples[index])))
@@ -117,6 +121,16 @@ def learn(
     result = report(detector, held_out, held_labels, kinds, seed)
     device = next(discriminator.parameters()).device
     yield detector.to(device), result
+
+
+def of_each_class(order: Tensor, labels: Tensor) -> Tensor:
+    """An order of sounds, int64 [N], with EACH of each class first, so that none is missing in a part of it."""
+    classes = labels[order]
+    sorted_ = classes.argsort(stable=True)
+    starts = torch.searchsorted(classes[sorted_], classes[sorted_])
+    place = torch.empty_like(order)
+    place[sorted_] = torch.arange(len(order)) - starts  # the how-manyeth of its class each is
+    return order[place.clamp_max(EACH).argsort(stable=True)]
 
 
 @torch.no_grad()

@@ -15,6 +15,7 @@ from ganvas.core.exports import Exports, OnnxNetwork, Page
 from ganvas.export.onnx import page_files
 from ganvas.sounds import codec
 from ganvas.sounds.codec import Codec
+from ganvas.tasks.sound.network import Generator
 
 if TYPE_CHECKING:
     from ganvas.tasks.sound.model import SoundModel
@@ -92,6 +93,8 @@ def exports(model: SoundModel) -> Exports:
     that plays them.
     """
     count, card = len(model.class_names), card_of(model)
+    if isinstance(model.generator, Generator) and model.generator.harmonics is not None:
+        model.generator.harmonics.tables(torch.device("cpu"))  # before it is traced
 
     def inputs(n: int) -> tuple[Tensor, ...]:
         z = seeds.latents(range(n), model.latent_dim)

@@ -21,6 +21,7 @@ from ganvas.training.batches import Batches
 from ganvas.training.best import best_check
 
 MEASURED, PORTION = 1_000, 100  # drawn and training sounds that are compared, at most; at a time
+NONE = -1.0  # in place of a distance where none is known
 AS_NEAR = 1.1  # times the shortest distance with which weights count as the best: later ones have learned longer
 
 
@@ -37,7 +38,15 @@ def apart(generator: nn.Module, batches: Batches, spec: SoundSpec, latent_dim: i
             decibels = (1 - pictures[:, 0].float()) * (FLOOR / 2)
             side.append(statistics(decibels, spec.hop / spec.rate).cpu())
     drawn, real = map(torch.cat, sides)
+    if len(real) < 2:  # one sound has no spread to compare
+        return 0.0
     return distances.frechet(drawn, real) if drawn.isfinite().all() else math.inf
+
+
+def shorter(shortest: float, apart: float) -> float:
+    """The shorter of the shortest distance so far, NONE at first, and a new one; finite, so that it can be saved."""
+    known = [x for x in (shortest, apart) if x != NONE and math.isfinite(x)]
+    return min(known, default=NONE)
 
 
 def limit(shortest: float) -> float:

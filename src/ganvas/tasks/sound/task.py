@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +30,7 @@ from ganvas.training.best import best_weights, take_best
 from ganvas.training.losses import LOSSES, objective
 from ganvas.training.task import Task
 
+PORTION = 64  # sounds whose spectrograms are made at a time
 AVERAGED = 2_000  # training sounds whose mean spectrum the generator begins with
 
 
@@ -80,7 +80,7 @@ class SoundTask(Task):
         self.objective, self.latent_dim = objective(config.loss), net.latent_dim
         disturb = functools.partial(augment.disturb, bands=spec.bands)
         self.augment = Augment(self.state, config.augment, disturb, augment.CHANCES)
-        self.state |= {"apart": torch.tensor(math.inf), **best_weights(generator)}
+        self.state |= {"apart": torch.tensor(nearest.NONE), **best_weights(generator)}
         self._drawn: Tensor | None = None  # in the discriminator's step, reused in the generator's
 
     def prepare(self, config: trainer.Config, batches: Batches) -> None:
@@ -88,8 +88,11 @@ class SoundTask(Task):
         assert isinstance(self.generator, network.Generator)
         if config.from_ and not bool((self.generator.mean == self.generator.mean[0]).all()):  # of the model before
             return
-        pictures = self._real(batches.seen(AVERAGED))
-        self.generator.mean.copy_(pictures.mean((0, 1, 3))[:, None])
+        count, total = min(AVERAGED, batches.count), torch.zeros_like(self.generator.mean[:, 0])
+        for start in range(0, count, PORTION):  # of long sounds all at once would take gigabytes
+            pictures = self._real(batches.seen(min(PORTION, count - start), start))
+            total += pictures.float().mean((1, 3)).sum(0)
+        self.generator.mean.copy_(total[:, None] / count)
 
     @classmethod
     def extras(cls, spec: SoundSpec, tensors: dict[str, Tensor]) -> dict[str, nn.Module]:
@@ -97,7 +100,7 @@ class SoundTask(Task):
         return {"detector": detect.Detector.for_tensors(tensors)} if known else {}
 
     def finish(self, generator: nn.Module, batches: Batches, run: Run) -> Iterator[str]:
-        if math.isfinite(self.state["apart"]):
+        if self.state["apart"] != nearest.NONE:
             take_best(generator, self.state)
             yield nearest.sentence(run.rows(run.metrics))
         generator.eval()
@@ -164,8 +167,9 @@ class SoundTask(Task):
         seen = self.accuracy(batches.seen(CHECK), generator)
         held_out = self.accuracy(batches.held_out(CHECK), generator)
         apart = nearest.apart(generator, batches, self.spec, self.latent_dim)
-        self.state["apart"] = self.state["apart"].minimum(torch.tensor(apart))
-        if apart <= nearest.limit(float(self.state["apart"])):
+        shortest = nearest.shorter(float(self.state["apart"]), apart)
+        self.state["apart"] = torch.tensor(shortest)
+        if apart <= nearest.limit(shortest):
             self.state |= best_weights(generator)
         return {
             "apart": round(apart, 4),
