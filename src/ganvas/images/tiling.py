@@ -8,12 +8,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
 
 from ganvas.images.originals import Original
 from ganvas.images.planes import Planes, with_mask
 from ganvas.images.spec import ImageSpec
 
 TILE = 512  # pixels a side of a tile of the input
+DEEP = 128  # pixels from what is known beyond which a hole is filled from the whole picture, made smaller
 MARGIN, RAMP = 16, 48  # pixels at a tile's edge that come from its neighbour, and then that are blended
 Cut = Callable[[slice, slice], Tensor]  # rows and columns of the input -> what the network is given of them
 
@@ -63,6 +65,8 @@ class Tiled(NamedTuple):
         stride = int(self.network.stride)  # pyright: ignore[reportArgumentType]
         result = torch.zeros(count, self.spec.channels, scale * height, scale * width)
         down, across = tiles(height, stride), tiles(width, stride)
+        if self.spec.masked and max(height, width) > TILE:
+            cut = self._with_centres(cut, height, width)
         for i, (rows, rise) in enumerate(down):
             for columns, run in across:
                 part = cut(rows, columns)
@@ -77,6 +81,31 @@ class Tiled(NamedTuple):
                 into += tile * weight
             yield (i + 1) / len(down)
         return result
+
+    def _with_centres(self, cut: Cut, height: int, width: int) -> Cut:
+        """As `cut`, but the centres of large holes, which a tile alone could not fill, are given as if they were known:
+        they come from the whole picture, made smaller.
+        """
+        factor = -(-max(height, width) // TILE)
+        whole = cut(slice(0, height), slice(0, width))
+        known = 1 - whole[:, -1:].float()
+        share, colours = (F.avg_pool2d(x, factor, ceil_mode=True) for x in (known, whole[:, :-1] * known))
+        missing = (share == 0).float()
+        reach = 2 * -(-DEEP // factor) + 1
+        deep = 1 - F.max_pool2d(1 - missing, reach, 1, reach // 2)
+        if not deep.any():
+            return cut
+        small = torch.cat([colours / share.clamp_min(1e-6), missing], 1)
+        made = self.network(small.to(next(self.network.parameters()).device)).float().cpu()
+        large = F.interpolate(made, scale_factor=float(factor), mode="bilinear")
+        centres = F.interpolate(deep, scale_factor=float(factor)) > 0.5
+
+        def filled(rows: slice, columns: slice) -> Tensor:
+            part, centre = cut(rows, columns), centres[:, :, rows, columns]
+            images = torch.where(centre, large[:, :, rows, columns], part[:, :-1])
+            return torch.cat([images, part[:, -1:].masked_fill(centre, 0)], 1)
+
+        return filled
 
     def on_tensors(self, images: Tensor, masks: Tensor | None = None) -> Generator[float, None, Tensor]:
         """As `run`, of float [B, C, H, W] in [-1, 1] and bool masks [B, 1, H, W], True where a pixel is missing."""

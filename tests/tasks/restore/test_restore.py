@@ -288,6 +288,21 @@ def test_beside_holes_nothing_can_be_removed(photos: Path) -> None:
         api.experiment("inpaint", photos, {"degrade": "noise:10,holes:25"})
 
 
+@pytest.mark.parametrize(("side", "margin"), [(1_200, 100), (1_300, 0)])  # within the picture, and a torn corner
+def test_a_hole_that_is_larger_than_a_tile_continues_what_is_around_it(side: int, margin: int, tmp_path: Path) -> None:
+    spec = ImageSpec(1, 16, masked=True)
+    model: Any = restore_model.Restorer(
+        tmp_path, unet.Generator(spec, SMALL), nn.Identity(), spec, degrade.parse("holes:25"), {}
+    )
+    ramp = torch.linspace(-0.8, 0.8, side)[None, None, None].expand(1, 1, side, side)
+    images = ramp if margin else torch.full_like(ramp, 0.8)
+    mask = torch.zeros(1, 1, side, side, dtype=torch.bool)
+    mask[..., margin : side - 100, margin : side - 100] = True
+    made = model.restore(images, mask)
+    assert (made - images).abs().max() < 0.1
+    assert torch.allclose(made[~mask], images[~mask], atol=1e-6)
+
+
 def test_masks_and_tensors_are_checked(tmp_path: Path) -> None:
     spec = ImageSpec(3, 16, masked=True)
     model: Any = restore_model.Restorer(
