@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable
@@ -49,8 +50,8 @@ python benchmarks/classifier.py train cifar10-32.zip --start five.pt --epochs 4 
 python benchmarks/peers.py measure peers --referee referee.pt
 ```
 
-"Times ours" is the distance divided by that of the recipe in the same time; "class named" is the share of drawings of
-which the referee names the class that was asked for; "Nyquist power" is that of rows, columns and both, divided by real
+"Times ours" is the distance divided by that of our best recipe in the same time; "class named" is the share of drawings
+of which the referee names the class that was asked for; "Nyquist power" is that of rows, columns and both, divided by real
 pictures' (a grid is visible above 1.5).
 """
 
@@ -158,13 +159,19 @@ def against(curve: list[Row], ours: list[Row]) -> list[str]:
     return [f"{last / best:.2f}", soon]
 
 
+def at_end(curve: list[Row]) -> float:
+    """The distance of a training's last model; infinite if it cannot be measured."""
+    last = curve[-1]["frechet"]
+    return math.inf if last is None else last
+
+
 def number(value: float | None, form: str) -> str:
     return NONE if value is None else format(value, form)
 
 
 def table(group: list[list[Row]]) -> str:
     """Distance at the same times, and time to the same distance, of trainings on the same data in the same time."""
-    ours = [curve for curve in group if curve[0]["who"] not in PEERS]
+    ours = sorted((curve for curve in group if curve[0]["who"] not in PEERS), key=at_end)  # the best recipe first
     first = group[0][0]
     limit = first["minutes"] * 60
     times = [limit / 16, limit / 4]
@@ -177,7 +184,8 @@ def table(group: list[list[Row]]) -> str:
         same = next((c for c in ours if c[0]["seed"] == last["seed"]), ours[0] if ours else None)
         found = [at(curve, t) for t in times]
         cells = [last["who"], str(last["seed"]), f"{last['images']:,}", f"{last['seconds']:,.0f}"]
-        cells += [number(row["frechet"] if row else None, ",.1f") for row in [*found, last]]
+        distances = [row["frechet"] if row else None for row in [*found, last]]
+        cells += [number(d, ",.1f" if d is None or d >= 10 else ".2f") for d in distances]
         cells += against(curve, same) if peer and same else [NONE, NONE]
         cells.append(f"{number(last['precision'], '.2f')}, {number(last['recall'], '.2f')}")
         cells.append(number(last.get("named"), ".1%"))
