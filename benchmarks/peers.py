@@ -51,8 +51,8 @@ python benchmarks/peers.py measure peers --referee referee.pt
 ```
 
 "Times ours" is the distance divided by that of our best recipe in the same time; "class named" is the share of drawings
-of which the referee names the class that was asked for; "Nyquist power" is that of rows, columns and both, divided by real
-pictures' (a grid is visible above 1.5).
+of which the referee names the class that was asked for; "Nyquist power" is that of rows, columns and both, divided by
+real pictures' (a grid is visible above 1.5).
 """
 
 
