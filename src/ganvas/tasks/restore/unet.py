@@ -55,10 +55,8 @@ class Residual(nn.Module):
 class Generator(nn.Module):
     """A U-net from a degraded picture to a clean one `scale` times as large."""
 
-    taken_together = (
-        "first",
-        "head",
-    )  # by a training that starts from a model; a head of zeros changes nothing at first
+    # by a training that starts from a model: a head of zeros changes nothing at first
+    taken_together = ("first", "head")
 
     def __init__(self, spec: ImageSpec, config: Config) -> None:
         super().__init__()
