@@ -83,9 +83,12 @@ PEERS = {
     "sngan": resnet(f"{MIYATO}, table 4: residual blocks, hinge loss, 5 steps of the discriminator"),
     "sngan-labels": resnet(f"{MIYATO}, the same with labels (Miyato and Koyama 2018)", labelled=True),
     "sngan-cnn": Peer(
-        f"{MIYATO}, table 3: the standard CNN, cross entropy, a step each",
+        f"{MIYATO}, table 3: the standard CNN, hinge loss, 5 steps of the discriminator",
         lambda _, c, __: nets.standard(c),
         latent=128,
+        d_steps=5,
+        betas=(0.0, 0.9),
+        hinge=True,
     ),
 }
 

@@ -109,10 +109,11 @@ def write_rows(path: Path, count: int, seed: int = 0) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A state folder of the tests' own: the user's is left alone."""
+    """A state folder of the tests' own, and a cache that all workers of a call share: the user's are left alone."""
     with pytest.MonkeyPatch.context() as patch:
         place = tmp_path_factory.mktemp("state")
         patch.setenv("XDG_STATE_HOME", str(place))
+        patch.setenv("XDG_CACHE_HOME", str(common(tmp_path_factory) / "cache"))
         yield place
 
 
@@ -147,13 +148,19 @@ def exported(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return once("exported", make, tmp_path_factory)
 
 
+def common(factory: pytest.TempPathFactory) -> Path:
+    """The folder that all workers of a call have in common."""
+    base = factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
 def once(name: str, make: Callable[[Path], None], factory: pytest.TempPathFactory) -> Path:
     """A folder that one of xdist's workers fills, and of which each gets a copy: some tests add to it."""
     mine = factory.mktemp(name)
     if "PYTEST_XDIST_WORKER" not in os.environ:
         make(mine)
         return mine
-    shared = factory.getbasetemp().parent / name  # the folder that all workers of a call have in common
+    shared = common(factory) / name
     with FileLock(f"{shared}.lock"):
         if not shared.is_dir():
             make(mine)

@@ -268,6 +268,7 @@ def test_a_recipe_of_ones_own(blobs: Path, tmp_path: Path) -> None:
         (["write", "RUN", "7"], "This model cannot write '7'; it knows 0 and 1"),
         (["walk", "RUN", "--seeds", "4"], "at least two pictures"),
         (["walk", "RUN", "--time-lapse", "--seeds", "0-7"], "--seeds cannot be used with --time-lapse: leave it out"),
+        (["walk", "RUN", "--time-lapse", "--frames", "0"], "--frames cannot be used with --time-lapse: leave it out"),
         (["walk", "RUN", ".", ".", "--seeds", "1", "--truncation", "1"], "--seeds, --truncation cannot be"),
         (["detect", "RUN", ".", "--data", "RUN"], "--data cannot be used without --report: leave it out"),
         (["detect", "RUN", ".", "--report", "--json"], "IMAGES, --json cannot be used with --report: leave them"),

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import ganvas
-from ganvas.core import checkpoint
+from ganvas.core import checkpoint, optimizers
 from ganvas.core.checkpoint import Damaged
 from ganvas.core.errors import UserError
 from ganvas.core.files import make_folder, write_whole
@@ -196,12 +196,14 @@ def test_two_names_for_one_tensor(tmp_path: Path) -> None:
 
 def network(seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
-    layers = nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.Conv2d(5, 2, 3, padding=1))
+    layers = nn.Sequential(nn.Conv2d(3, 16, 3), nn.BatchNorm2d(16), nn.Conv2d(16, 2, 3, padding=1))
     return layers.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
-def optimizer(module: nn.Module) -> torch.optim.Adam:
-    return torch.optim.Adam(module.parameters(), 1e-2, (0.5, 0.99), fused=True)
+def optimizer(module: nn.Module, name: str = "adam") -> optimizers.Adam:
+    if name == "muon":
+        return optimizers.Muon(module.parameters(), 1e-2, (0.5, 0.99), torch.bfloat16, fused=True)
+    return optimizers.Adam(module.parameters(), 1e-2, (0.5, 0.99), fused=True)
 
 
 def train(module: nn.Module, adam: torch.optim.Adam, steps: range) -> None:
@@ -212,9 +214,10 @@ def train(module: nn.Module, adam: torch.optim.Adam, steps: range) -> None:
         adam.step()
 
 
-def test_going_on_with_an_optimiser_is_exact(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["adam", "muon"])
+def test_going_on_with_an_optimiser_is_exact(name: str, tmp_path: Path) -> None:
     one = network()
-    adam = optimizer(one)
+    adam = optimizer(one, name)
     train(one, adam, range(3))
     tensors = {**checkpoint.module_tensors("net", one), **checkpoint.optimizer_tensors("adam", adam)}
     checkpoint.save(tmp_path / "x", tensors, {})
@@ -222,7 +225,7 @@ def test_going_on_with_an_optimiser_is_exact(tmp_path: Path) -> None:
 
     loaded, _ = checkpoint.load(tmp_path / "x")
     other = network(seed=1)
-    fresh = optimizer(other)
+    fresh = optimizer(other, name)
     checkpoint.load_module("net", other, loaded, tmp_path / "x")
     checkpoint.load_optimizer("adam", fresh, loaded)
     train(other, fresh, range(3, 8))
@@ -238,11 +241,19 @@ def test_an_optimiser_that_made_no_step(tmp_path: Path) -> None:
     assert same(one.state_dict(), other.state_dict())
 
 
+@pytest.mark.parametrize(("kept", "wanted"), [("adam", "muon"), ("muon", "adam")])
+def test_the_state_of_another_optimiser(kept: str, wanted: str) -> None:
+    one = network()
+    train(one, adam := optimizer(one, kept), range(1))
+    with pytest.raises(checkpoint.Damaged, match="optimiser"):
+        checkpoint.load_optimizer("adam", optimizer(one, wanted), checkpoint.optimizer_tensors("adam", adam))
+
+
 def test_optimiser_keeps_its_own_settings() -> None:
     one = network()
     adam = optimizer(one)
     train(one, adam, range(1))
-    other = torch.optim.Adam(network().parameters(), 5e-3, fused=True)
+    other = optimizers.Adam(network().parameters(), 5e-3, fused=True)
     checkpoint.load_optimizer("adam", other, checkpoint.optimizer_tensors("adam", adam))
     assert other.param_groups[0]["lr"] == 5e-3
     assert other.param_groups[0]["betas"] == (0.9, 0.999)

@@ -199,6 +199,46 @@ def test_the_first_sheet_is_noise_and_rows_are_classes(blobs: Path, tmp_path: Pa
     assert gap.max() < 50
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("shape", [(24, 40, 3, 3), (64, 16, 1, 1), (40, 24)])
+def test_orthogonal_steps(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    """The singular values are near 1, the singular vectors stay, and the shape of a kernel makes no difference."""
+    torch.manual_seed(0)
+    weight = torch.randn(shape)
+    made = optimizers.orthogonal(weight, dtype)
+    assert made.shape == weight.shape
+    assert made.dtype == torch.float32
+    values = torch.linalg.svdvals(made.flatten(1))
+    assert values.min() > 0.3
+    assert values.max() < 1.3
+    left, _, right = torch.linalg.svd(weight.flatten(1), full_matrices=False)
+    inside = left.T @ made.flatten(1) @ right.T  # diagonal, if the vectors are the same
+    assert (inside - inside.diagonal().diag()).abs().max() < (0.05 if dtype == torch.bfloat16 else 1e-4)
+
+
+def test_the_steps_of_muon() -> None:
+    """Large matrices move equally far in all directions, as far as Adam usually does; the others move as by Adam."""
+    torch.manual_seed(0)
+    network, other = (torch.nn.Sequential(torch.nn.Conv2d(16, 32, 3), torch.nn.Conv2d(32, 3, 1)) for _ in range(2))
+    other.load_state_dict(network.state_dict())
+    before = [w.detach().clone() for w in network.parameters()]
+    images = torch.randn(4, 16, 8, 8)
+    muon = optimizers.Muon(network.parameters(), 0.01, (0.9, 0.99), torch.float32, fused=True)
+    adam = optimizers.Adam(other.parameters(), 0.01, (0.9, 0.99), fused=True)
+    for net, optimizer in ((network, muon), (other, adam)):
+        net(images).square().mean().backward()
+        optimizer.step()
+    moved = [w.detach() - b for w, b in zip(network.parameters(), before, strict=True)]
+    values = torch.linalg.svdvals(moved[0].flatten(1)) / (0.01 * 0.2 * (16 * 9) ** 0.5)
+    assert values[2] > 0.3  # three outputs give as many directions
+    assert values[0] < 1.3
+    assert values[3] < 1e-4
+    assert (gradient := next(network.parameters()).grad) is not None
+    assert (moved[0] * gradient).sum() < 0  # downhill
+    for mine, theirs in list(zip(network.parameters(), other.parameters(), strict=True))[1:]:
+        assert torch.equal(mine, theirs)  # biases, and the matrix of three rows
+
+
 @pytest.mark.parametrize("name", ["Adam", "AdamW"])
 def test_optimizers_without_the_compiler_are_torchs(name: str) -> None:
     """The same weights and states bit for bit, also after a state was loaded."""

@@ -42,7 +42,7 @@ def unused(when: str, **given: object) -> None:
     names = [
         name.upper() if isinstance(value, tuple) else f"--{name.strip('_').replace('_', '-')}"
         for name, value in given.items()
-        if value not in (None, False, (), "")
+        if value is not None and value is not False and value not in ((), "")  # 0 was given
     ]
     if names:
         raise UserError(f"{', '.join(names)} cannot be used {when}: leave {'it' if len(names) == 1 else 'them'} out.")

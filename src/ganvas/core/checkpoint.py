@@ -18,9 +18,9 @@ from ganvas.core.errors import UserError, first_line
 from ganvas.core.files import write_whole
 from ganvas.core.head import Damaged, opened, parsed, stated_in
 from ganvas.core.head import head as head
+from ganvas.core.optimizers import Adam
 
 FORMAT = 1
-STATE = ("step", "exp_avg", "exp_avg_sq")  # what Adam keeps of a weight
 PLACE = Path("a snapshot")  # in messages on tensors that were not read from a file
 
 
@@ -154,8 +154,8 @@ def optimizer_tensors(name: str, optimizer: torch.optim.Optimizer) -> dict[str, 
     return {f"{name}.{i}.{key}": torch.as_tensor(v) for i, values in state.items() for key, v in values.items()}
 
 
-def load_optimizer(name: str, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], path: Path = PLACE) -> None:
-    """Load the tensors of `optimizer_tensors` into an Adam optimiser of the same parameters.
+def load_optimizer(name: str, optimizer: Adam, tensors: dict[str, Tensor], path: Path = PLACE) -> None:
+    """Load the tensors of `optimizer_tensors` into an optimiser of the same parameters.
 
     Raises:
         Damaged: they do not fit this optimiser, or hold values that are not numbers.
@@ -167,7 +167,8 @@ def load_optimizer(name: str, optimizer: torch.optim.Optimizer, tensors: dict[st
         number = int(index) if re.fullmatch(r"\d{1,9}", index, re.ASCII) else len(weights)
         weight = weights[number] if number < len(weights) else None
         wanted = None if weight is None else torch.Size() if entry == "step" else weight.shape
-        if weight is None or entry not in STATE or value.shape != wanted or not value.is_floating_point():
+        known = weight is not None and entry in optimizer.keeps(weight)
+        if not known or value.shape != wanted or not value.is_floating_point():
             raise Damaged(f"{path}: {name}.{key[:60]} does not fit the optimiser of this training.")
         if bool(value.isnan().any()):  # an infinite mean square does no harm: that weight stays as it is
             raise Damaged(f"{path} cannot be used: {name}.{key} holds values that are not numbers (NaN).")
@@ -175,6 +176,6 @@ def load_optimizer(name: str, optimizer: torch.optim.Optimizer, tensors: dict[st
         value = torch.empty_like(weight, dtype=value.dtype, device="cpu").copy_(value) if value.dim() else value
         state.setdefault(number, {})[entry] = value
     for number, entries in state.items():
-        if entries.keys() != set(STATE):
+        if entries.keys() != optimizer.keeps(weights[number]):
             raise Damaged(f"{path}: {name}.{number} lacks a part of the optimiser's state.")
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -34,6 +34,11 @@ class Config:
     batch: int = knob(128, "images per step, of all processes together", low=2, high=10**6)
     lr_g: float = knob(1e-3, "learning rate of the generator", low=0, high=100)
     lr_d: float = knob(1e-3, "learning rate of the discriminator", low=0, high=100)
+    optimizer_g: str = knob(
+        "adam",
+        "how the generator's weights move: muon makes the steps of its larger matrices orthogonal, with momentum beta1",
+        choices=("adam", "muon"),
+    )
     beta1: float = knob(0.0, "Adam's first decay rate", low=0, high=0.9999)
     beta2: float = knob(0.99, "Adam's second decay rate", low=0, high=0.999999)
     beta2_from: float = knob(
@@ -137,8 +142,13 @@ class Trainer:
             memory.keep_freed()
         self.average = copy.deepcopy(task.generator).requires_grad_(False).eval()
         self.trained_d = [w for w in task.discriminator.parameters() if w.requires_grad]
-        self.optimizer_g = optimizers.Adam(task.generator.parameters(), config.lr_g, self.betas(0), fused=True)
-        self.optimizer_d = optimizers.Adam(self.trained_d, config.lr_d, self.betas(0), fused=True)
+        weights, betas = list(task.generator.parameters()), self.betas(0)
+        if config.optimizer_g == "muon":
+            number = torch.bfloat16 if self.precision == "bf16" else torch.float32
+            self.optimizer_g = optimizers.Muon(weights, config.lr_g, betas, number, fused=True)
+        else:
+            self.optimizer_g = optimizers.Adam(weights, config.lr_g, betas, fused=True)
+        self.optimizer_d = optimizers.Adam(self.trained_d, config.lr_d, betas, fused=True)
         self.images = self.probed = 0
         self.seconds = 0.0
         self.tick_seconds = 0.0
