@@ -167,8 +167,9 @@ def load_optimizer(name: str, optimizer: Adam, tensors: dict[str, Tensor], path:
         number = int(index) if re.fullmatch(r"\d{1,9}", index, re.ASCII) else len(weights)
         weight = weights[number] if number < len(weights) else None
         wanted = None if weight is None else torch.Size() if entry == "step" else weight.shape
-        known = weight is not None and entry in optimizer.keeps(weight)
-        if not known or value.shape != wanted or not value.is_floating_point():
+        if weight is None or entry not in optimizer.keeps(weight):
+            raise Damaged(f"{path}: {name}.{key[:60]} is not a part of the state of this training's optimiser.")
+        if value.shape != wanted or not value.is_floating_point():
             raise Damaged(f"{path}: {name}.{key[:60]} does not fit the optimiser of this training.")
         if bool(value.isnan().any()):  # an infinite mean square does no harm: that weight stays as it is
             raise Damaged(f"{path} cannot be used: {name}.{key} holds values that are not numbers (NaN).")

@@ -144,8 +144,8 @@ class Trainer:
         self.trained_d = [w for w in task.discriminator.parameters() if w.requires_grad]
         weights, betas = list(task.generator.parameters()), self.betas(0)
         if config.optimizer_g == "muon":
-            number = torch.bfloat16 if self.precision == "bf16" else torch.float32
-            self.optimizer_g = optimizers.Muon(weights, config.lr_g, betas, number, fused=True)
+            dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
+            self.optimizer_g = optimizers.Muon(weights, config.lr_g, betas, dtype, fused=True)
         else:
             self.optimizer_g = optimizers.Adam(weights, config.lr_g, betas, fused=True)
         self.optimizer_d = optimizers.Adam(self.trained_d, config.lr_d, betas, fused=True)

@@ -14,9 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from ganvas.core import optimizers
 from ganvas.networks.backbone import SLOPE, Backbone
 
-BATCH, RATE, MOMENTUM, DECAY, SMOOTHING = 128, 0.15, 0.9, 5e-4, 0.1
+BATCH, SMOOTHING = 128, 0.1
+RATE, BETAS = 6e-3, (0.9, 0.99)  # of Muon
 RISE = 0.2  # share of the steps in which the learning rate rises; then it falls
 SHIFT = 2  # pixels by which a picture is moved at random
 TURNS = 4
@@ -65,7 +67,7 @@ def teach(
         backbone: with fresh weights, on the device of the images.
         draw: yields images [B, C, H, W] in [-1, 1] and their labels int64 [B] or None.
         classes: 0: there are none.
-        steps: of stochastic gradient descent.
+        steps: of the optimizer.
         precision: the context for the forward passes.
 
     Yields:
@@ -73,15 +75,13 @@ def teach(
     """
     weight = next(backbone.requires_grad_(True).parameters())
     teacher = Teacher(backbone, classes or TURNS).to(weight.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    matrices = [p for p in teacher.parameters() if p.dim() > 1]
-    others = [p for p in teacher.parameters() if p.dim() == 1]
-    groups = [{"params": matrices, "weight_decay": DECAY}, {"params": others, "weight_decay": 0.0}]
-    optimizer = torch.optim.SGD(groups, RATE, MOMENTUM, nesterov=True)
+    with precision:
+        dtype = (weight.new_zeros(1, 1) @ weight.new_zeros(1, 1)).dtype  # of products
+    optimizer = optimizers.Muon(teacher.parameters(), RATE, BETAS, dtype, fused=True)
     right = torch.zeros((), device=weight.device)
     for step in range(steps):
         done = (step + 0.5) / steps
-        for group in optimizer.param_groups:
-            group["lr"] = RATE * min(done / RISE, (1 - done) / (1 - RISE))
+        optimizer.param_groups[0]["lr"] = RATE * min(done / RISE, (1 - done) / (1 - RISE))
         images, labels = _varied(*next(draw))
         with precision:
             logits = teacher(images)
