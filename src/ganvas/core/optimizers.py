@@ -90,7 +90,7 @@ def orthogonal(weight: Tensor, dtype: torch.dtype) -> Tensor:
     Singular values of at least a hundredth of the weight's norm end between .3 and 1.3, smaller ones grow fortyfold.
     Source: Jordan et al. 2024, the Newton-Schulz iteration.
     """
-    rows = weight.movedim(1, -1)  # channels last, as the weights lie in memory; the order of columns does not matter
+    rows = weight.movedim(1, -1)  # as weights are kept in memory; the order of columns does not matter
     x = rows.flatten(1)
     wide = x.shape[0] <= x.shape[1]
     x = x if wide else x.T

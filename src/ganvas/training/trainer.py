@@ -36,7 +36,8 @@ class Config:
     lr_d: float = knob(1e-3, "learning rate of the discriminator", low=0, high=100)
     optimizer_g: str = knob(
         "adam",
-        "how the generator's weights move: muon makes the steps of its larger matrices orthogonal, with momentum beta1",
+        "the generator's optimiser; muon (momentum beta1, steps that are orthogonal matrices) needs fewer images where "
+        "the discriminator does not take part",
         choices=("adam", "muon"),
     )
     beta1: float = knob(0.0, "Adam's first decay rate", low=0, high=0.9999)

@@ -73,5 +73,5 @@ def inpaint() -> Experiment:
         network=unet.Config(width=64, depth=3),
         data=dataclasses.replace(base.data, size=64),
         task=restore.Config("holes:25", even=2e-3, smooth=0.3),
-        training=dataclasses.replace(base.training, images=100_000, lr_g=7e-4, clip_g=0.02),
+        training=dataclasses.replace(base.training, images=100_000, lr_g=2e-3, clip_g=0.02),
     )
