@@ -26,7 +26,8 @@ def denoise_sound() -> Experiment:
         training=trainer.Config(
             images=60_000,
             batch=16,
-            lr_g=1e-3,
+            optimizer_g="muon",
+            lr_g=2e-3,
             lr_d=5e-4,
             beta1=0.9,
             beta2=0.999,
