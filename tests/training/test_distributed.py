@@ -62,7 +62,7 @@ LESSON += ["backbone=8", "teach=4", "detect=0", "tick_every=16", "sample_every=0
 SOUND = ["train", "sound", "--data", "sounds", "images=48", "batch=8", "width=16", "d_width=16", "features=16"]
 SOUND += ["detect=0", "tick_every=16", "sample_every=24", "precision=fp32", "device=cpu"]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "COLUMNS": "100"}
 FORKING = """
 import json, logging, os, runpy, signal, sys
 import torch
@@ -111,7 +111,9 @@ while told := sys.stdin.readline():
 def torchrun(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run two ranks until they end."""
     command = [*TORCHRUN, *arguments]
-    return subprocess.run(command, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=900)
+    return subprocess.run(
+        command, cwd=cwd, env={**os.environ, **ENVIRONMENT}, capture_output=True, text=True, timeout=900
+    )
 
 
 class Launcher:
@@ -156,7 +158,9 @@ class Torchrun:
 
     def start(self, *arguments: str, cwd: Path) -> int:
         with (cwd / "out").open("w") as out, (cwd / "err").open("w") as err:
-            self.process = subprocess.Popen([*TORCHRUN, *arguments], cwd=cwd, env=ENVIRONMENT, stdout=out, stderr=err)
+            self.process = subprocess.Popen(
+                [*TORCHRUN, *arguments], cwd=cwd, env={**os.environ, **ENVIRONMENT}, stdout=out, stderr=err
+            )
         return self.process.pid
 
     def wait(self) -> int:
@@ -170,7 +174,7 @@ def launcher(request: pytest.FixtureRequest) -> Iterator[Launcher | Torchrun]:
         return
     command = [sys.executable, "-c", FORKING]
     with subprocess.Popen(
-        command, env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command, env={**os.environ, **ENVIRONMENT}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         yield Launcher(process)
         assert process.stdin is not None
