@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 SMALLEST = 16  # rows and columns of a matrix that gets orthogonal steps: not that of a picture's colours
-STEPS = 3  # of the iteration: 5 gave the same pictures (docs/log.md, 2026-11-30)
+STEPS = 3  # of the iteration: 5 gave the same quality (docs/log.md, 2026-11-30)
 A, B, C = 3.4445, -4.7750, 2.0315  # of its polynomial
 SIZE = 0.2  # of a step's root mean square: that of Adam's usual steps, so that the same rates suit
 

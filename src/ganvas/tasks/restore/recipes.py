@@ -16,7 +16,7 @@ def denoise() -> Experiment:
 
     432 photographs of 481x321 pixels, images=160k (not the default length), 29 minutes of processor time of one thread
     of an AMD EPYC (AVX512 with bf16), measured once; 2026-11-30: the 24 Kodak photographs, whole, with noise of 25
-    levels in 8 bits: 32.05 dB and SSIM .879, BM3D told the noise 31.35 and .864 (the medians are .53 dB apart). After
+    levels in 8 bits: 32.05 dB and SSIM .879, BM3D told the noise 31.35 and .864 (in the median .53 dB above). After
     20,000 images, four minutes, it is as good as with Adam after 100,000. docs/benchmarks.md has all restorers.
     """
     return Experiment(
