@@ -33,6 +33,8 @@ def mnist() -> data.ImageData:
 )
 def test_first_five_steps(recipe: str, steps: int, mnist: data.ImageData, tmp_path: Path) -> None:
     experiment = RECIPES[recipe]().override({"device": "cpu", "precision": "fp32"})
+    if getattr(experiment.network, "head", "") == "scanned":  # a threshold multiplies what processors round differently
+        experiment = experiment.override({"head": "clamp"})
     if recipe == "table":  # the contest is what there is to watch
         source = write_rows(tmp_path / "rows.csv", 500)
         experiment = experiment.override({"source": str(source), "warmup": "0"})

@@ -18,8 +18,10 @@ from torch.nn import functional as F  # noqa: N812
 
 from ganvas.core.config import knob
 from ganvas.core.errors import UserError
+from ganvas.core.text import counted
 from ganvas.images.spec import ImageSpec
 from ganvas.networks.layers import SLOPE, ClassNorm, initialise, projection_logits, shuffled, unshuffled, with_labels
+from ganvas.networks.scanned import SIZE, scanned, tables
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,15 @@ class Config:
     d_half: int = knob(32, "channels of the discriminator at half of the size", low=1, high=2**14)
     d_quarter: int = knob(64, "channels of the discriminator at a quarter of the size", low=1, high=2**14)
     d_features: int = knob(64, "features from which the discriminator makes its logit", low=1, high=2**16)
-    head: str = knob("tanh", "what bounds the pixels; clamp reaches plain black and white", choices=("tanh", "clamp"))
-    subpixels: int = knob(1, "parts of a pixel that the generator draws; the pixel is their mean", low=1, high=256)
+    head: str = knob(
+        "tanh",
+        "what bounds the pixels: clamp reaches plain black and white; scanned draws black and white shapes and makes "
+        "them small as MNIST's digits were",
+        choices=("tanh", "clamp", "scanned"),
+    )
+    subpixels: int = knob(
+        1, "parts of a pixel that the generator draws; the pixel is their mean (scanned: 4, 9, 16 ...)", low=1, high=256
+    )
 
 
 class Generator(nn.Module):
@@ -45,6 +54,10 @@ class Generator(nn.Module):
         if spec.size % 4:
             raise UserError(f"This network draws sizes divisible by 4; the images have {spec.size} pixels.")
         c, self.start, self.classes = config, spec.size // 4, spec.classes
+        self.scan = c.head == "scanned"
+        if self.scan:
+            _check_scanned(spec, c.subpixels)
+            tables(torch.device("cpu"))  # now: an export records all that is done later
         self.foot = nn.Linear(c.latent_dim + spec.classes, c.g_quarter * self.start**2, bias=False)
         self.norm0 = ClassNorm(c.g_quarter, spec.classes)
         self.up1 = nn.Conv2d(c.g_quarter, 4 * c.g_half, 3, padding=1, bias=False)
@@ -61,15 +74,28 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """z [B, latent_dim], labels int64 [B] or class weights [B, classes] -> images [B, C, H, W] in [-1, 1]."""
-        z = with_labels(z, labels, self.classes)
+        size, z = z[:, 0], with_labels(z, labels, self.classes)
         x = self.foot(z).view(z.shape[0], self.start, self.start, -1).permute(0, 3, 1, 2)  # channels last from here on
         x = self.norm0(x, labels)
         x = shuffled(self.norm1(self.up1(x), labels), 2)
         x = shuffled(self.norm2(self.up2(x), labels), 2)
-        x = self.bound(self.head(x))
+        x = self.head(x)
+        if self.scan:
+            return scanned(F.pixel_shuffle(x.contiguous(), math.isqrt(self.subpixels)), size)
+        x = self.bound(x)
         if self.subpixels > 1:  # each part is bounded, then averaged: edges of strokes get a scanner's greys
             x = x.unflatten(1, (-1, self.subpixels)).mean(2)
         return x
+
+
+def _check_scanned(spec: ImageSpec, subpixels: int) -> None:
+    if (spec.size, spec.channels) != (SIZE, 1):
+        raise UserError(
+            f"head=scanned draws grey digits of {SIZE} pixels like MNIST's; the images have {spec.size} pixels and "
+            f"{counted(spec.channels, 'channel', 'channels')}. Give head=clamp."
+        )
+    if math.isqrt(subpixels) ** 2 != subpixels:
+        raise UserError(f"subpixels={subpixels}: head=scanned needs a square number, such as 4, 9 or 16.")
 
 
 class Discriminator(nn.Module):

@@ -2,7 +2,7 @@
 
 The data decides, unless `network` or a setting of one of the networks is given. Networks for photographs and for
 drawings come with the rates, penalties and lesson that they need, however they were chosen; networks that do not use
-labels come without labels.
+labels come without labels. The head that draws digits as MNIST's were made is only for such digits.
 """
 
 from __future__ import annotations
@@ -10,14 +10,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ganvas.core import config as cf
-from ganvas.images.data.glance import FLAT, equal_neighbours
+from ganvas.images.data.glance import BOXED, FLAT, boxed, equal_neighbours
 from ganvas.networks import NETWORKS
+from ganvas.networks.scanned import BOX, SIZE
 from ganvas.training.task import network_of
 
 if TYPE_CHECKING:
     from ganvas.training.experiment import Experiment
 
 RECIPES = ("images", "few")
+DIGITS = "mnist", "mnist-best"  # their head draws as MNIST's digits were made
+HEADS = {
+    "scanned": "draws only such pictures, so give head=clamp.",
+    "clamp": "draws others, too, so it was chosen.",
+    "tanh": "draws others, too.",
+}
 DRAWINGS, PHOTOGRAPHS = "pyramid", "projected"  # the networks for each
 LEARNING = {
     "task": ("loss", "r1", "r2", "penalty_every", "gradient_penalty", "penalty_share", "joint", "d_steps", "teach"),
@@ -40,7 +47,7 @@ def settings(recipes: Any, experiment: Experiment, given: dict[str, str]) -> dic
     if not wanted and experiment.recipe in RECIPES and "source" in given and not experiment.data.source:
         wanted = _fitting(recipes, given)
     if wanted in ("", now):
-        return {}
+        return _head(experiment, given)
     called_for = {} if getattr(NETWORKS.get(wanted), "LABELLED", True) else {"labels": "false"}
     if wanted == PHOTOGRAPHS:
         called_for |= _learning(experiment, recipes.photos())
@@ -58,6 +65,15 @@ def _fitting(recipes: Any, given: dict[str, str]) -> str:
         return PHOTOGRAPHS
     share = equal_neighbours(given["source"])
     return PHOTOGRAPHS if share is not None and share < FLAT else ""
+
+
+def _head(experiment: Experiment, given: dict[str, str]) -> dict[str, str]:
+    """A head for any pictures where newly given ones are not scanned as MNIST's digits were."""
+    if getattr(experiment.network, "head", "") != "scanned" or "head" in given:
+        return {}
+    fits = given.get("size", str(SIZE)) == str(SIZE) and given.get("channels", "1") == "1"
+    share = boxed(given["source"], SIZE, BOX) if "source" in given else None
+    return {} if fits and (share is None or share >= BOXED) else {"head": "clamp"}
 
 
 def _learning(old: Experiment, new: Experiment) -> dict[str, str]:
@@ -90,6 +106,11 @@ def remarks(experiment: Experiment) -> list[str]:
         found.append(f"penalty_share={task.penalty_share:g} changes nothing without r1 or r2.")
     if experiment.data.labels and not getattr(NETWORKS.get(name), "LABELLED", True):
         found.append(f"network={name} does not use labels: what it draws does not depend on the class asked for.")
+    if (head := getattr(experiment.network, "head", "")) and (head == "scanned" or experiment.recipe in DIGITS):
+        share = boxed(experiment.data.source, SIZE, BOX)
+        if share is not None and share < BOXED:
+            digits = f"{share:.0%} of these pictures are grey, {SIZE} pixels a side and filled to exactly {BOX} pixels"
+            found.append(f"{digits}, as MNIST's digits are: head={head} {HEADS[head]}")
     share = equal_neighbours(experiment.data.source) if experiment.recipe in RECIPES else None
     if share is None:
         return found

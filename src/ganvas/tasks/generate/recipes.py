@@ -40,7 +40,7 @@ def mnist() -> Experiment:
     """
     return Experiment(
         recipe="mnist",
-        network=shuffle.Config(head="clamp", subpixels=9),
+        network=shuffle.Config(head="scanned", subpixels=9),
         task=generate.Config(loss="nonsaturating", r1=0.1, penalty_every=8),
         training=trainer.Config(
             images=300_000,
