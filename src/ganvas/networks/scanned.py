@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +23,19 @@ SIDE, SPREAD, WIDEST = 43.0, 9.5, 2.0  # pixels of a scan's longer side: mean, s
 LEAST, GRID = 20, 66  # pixels a side of the smallest scan, and of a field that holds the largest one
 LENGTH = 0.99  # of a scan's pixel when it is scaled
 EXACT, LAST = 1e-5, 5e-6  # a pixel that lacks so little ink is full; a value that lacks so little is the next one
+
+
+class _Ink(torch.autograd.Function):
+    """1 where a scan is positive, else 0; its gradient is that of tanh(2 x) / 2, large near the edges of the shape."""
+
+    @staticmethod
+    def forward(ctx: Any, scan: Tensor) -> Tensor:
+        ctx.save_for_backward(scan)
+        return (scan > 0).to(scan.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return gradients[0] * (1 - (2 * ctx.saved_tensors[0]).tanh_().square_())
 
 
 def scanned(field: Tensor, size: Tensor) -> Tensor:
@@ -39,7 +53,7 @@ def scanned(field: Tensor, size: Tensor) -> Tensor:
         shapes = _shapes(field[:, 0].float(), size.float())
         shares, full = tables(field.device)
         with torch.no_grad():
-            first, length = zip(*(_extent((shapes > 0).any(axis)) for axis in (2, 1)), strict=True)
+            first, length = zip(*(_extent(shapes.amax(axis) > 0) for axis in (2, 1)), strict=True)
             side = torch.maximum(*length).clamp(LEAST, GRID)
             places = torch.arange(GRID, 2 * GRID, device=field.device)
             starts = [at - (side - n) // 2 for at, n in zip(first, length, strict=True)]  # of the square around it
@@ -57,13 +71,12 @@ def _shapes(field: Tensor, size: Tensor) -> Tensor:
     side = SIDE + SPREAD * size.clamp(-WIDEST, WIDEST)
     steps, points = (torch.arange(n, device=field.device) + 0.5 for n in (GRID, field.shape[-1]))
     with torch.no_grad():
-        extents = [_extent((field > 0).any(axis)) for axis in (2, 1)]
+        ink = field > 0
+        extents = [_extent(ink.any(axis)) for axis in (2, 1)]
         scale = torch.maximum(extents[0][1], extents[1][1]) / side  # of a scan's pixel in the field's
         places = [first[:, None] + (steps - 1) * scale[:, None] for first, _ in extents]
         rows, columns = ((1 - (at[:, :, None] - points).abs()).clamp_min_(0) for at in places)
-    scan = rows @ field @ columns.mT
-    soft = (2 * scan).tanh() / 2  # only for its gradient, large near the edge
-    return (scan > 0).to(scan.dtype) + (soft - soft.detach())
+    return _Ink.apply(rows @ field @ columns.mT)  # pyright: ignore[reportReturnType]
 
 
 def _extent(ink: Tensor) -> tuple[Tensor, Tensor]:
