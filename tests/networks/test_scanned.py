@@ -107,12 +107,16 @@ def test_no_ink_and_nothing_but_ink_are_pictures_too(value: float) -> None:
 
 
 def test_a_gradient_reaches_the_whole_shape_and_its_surroundings() -> None:
-    fields = field(np.ones((40, 40), bool)).requires_grad_()
-    scanned(fields, torch.zeros(1)).sum().backward()
-    assert fields.grad is not None
-    reached = fields.grad[0, 0] > 0
-    assert reached[22:62, 22:62].float().mean() > 0.9
-    assert reached.sum() > 40 * 40
+    reached = []
+    for wide in (False, True):
+        fields = (3 * field(np.ones((40, 40), bool))).requires_grad_()
+        scanned(fields, torch.zeros(1), wide).sum().backward()
+        assert fields.grad is not None
+        shape = fields.grad[0, 0, 22:62, 22:62]
+        assert (shape > 0).float().mean() > 0.9
+        assert (fields.grad > 0).sum() > 40 * 40
+        reached.append(float(shape[15:25, 15:25].mean()))  # 3 from the edge: 1 - tanh(6)^2 and 1 / 16
+    assert reached[1] / reached[0] == pytest.approx((1 / 16) / (1 - math.tanh(6) ** 2), rel=0.01)
 
 
 def test_the_network_draws_values_of_a_file_and_only_grey_digits() -> None:

@@ -26,31 +26,36 @@ EXACT, LAST = 1e-5, 5e-6  # a pixel that lacks so little ink is full; a value th
 
 
 class _Ink(torch.autograd.Function):
-    """1 where a scan is positive, else 0; its gradient is that of tanh(2 x) / 2, large near the edges of the shape."""
+    """1 where a scan is positive, else 0; its gradient is that of tanh(2 x) / 2, or if it is wide of x / (1 + |x|)."""
 
     @staticmethod
-    def forward(ctx: Any, scan: Tensor) -> Tensor:
+    def forward(ctx: Any, scan: Tensor, wide: bool) -> Tensor:
         ctx.save_for_backward(scan)
+        ctx.wide = wide
         return (scan > 0).to(scan.dtype)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        return gradients[0] * (1 - (2 * ctx.saved_tensors[0]).tanh_().square_())
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (scan,), (gradient,) = ctx.saved_tensors, gradients
+        if ctx.wide:
+            return gradient / (1 + scan.abs()).square_(), None
+        return gradient * (1 - (2 * scan).tanh_().square_()), None
 
 
-def scanned(field: Tensor, size: Tensor) -> Tensor:
+def scanned(field: Tensor, size: Tensor, wide: bool = False) -> Tensor:
     """Grey pictures of the shapes where a field is positive.
 
     Args:
         field: float [B, 1, N, N].
         size: float [B], of a normal distribution: how large the scan is.
+        wide: the gradient also moves what is far from an edge of the shape.
 
     Returns:
         float [B, 1, 28, 28] in [-1, 1], each value one of 256. The gradient ignores what is cut off, and where the box
         lies.
     """
     with torch.autocast(field.device.type, enabled=False):
-        shapes = _shapes(field[:, 0].float(), size.float())
+        shapes = _shapes(field[:, 0].float(), size.float(), wide)
         shares, full = tables(field.device)
         with torch.no_grad():
             first, length = zip(*(_extent(shapes.amax(axis) > 0) for axis in (2, 1)), strict=True)
@@ -66,7 +71,7 @@ def scanned(field: Tensor, size: Tensor) -> Tensor:
         return (2 * _centred(ink) - 1).float()[:, None]
 
 
-def _shapes(field: Tensor, size: Tensor) -> Tensor:
+def _shapes(field: Tensor, size: Tensor, wide: bool) -> Tensor:
     """The scans, of 0 and 1, [B, GRID, GRID]; what has ink in a field begins after the first pixel."""
     side = SIDE + SPREAD * size.clamp(-WIDEST, WIDEST)
     steps, points = (torch.arange(n, device=field.device) + 0.5 for n in (GRID, field.shape[-1]))
@@ -76,7 +81,7 @@ def _shapes(field: Tensor, size: Tensor) -> Tensor:
         scale = torch.maximum(extents[0][1], extents[1][1]) / side  # of a scan's pixel in the field's
         places = [first[:, None] + (steps - 1) * scale[:, None] for first, _ in extents]
         rows, columns = ((1 - (at[:, :, None] - points).abs()).clamp_min_(0) for at in places)
-    return _Ink.apply(rows @ field @ columns.mT)  # pyright: ignore[reportReturnType]
+    return _Ink.apply(rows @ field @ columns.mT, wide)  # pyright: ignore[reportReturnType]
 
 
 def _extent(ink: Tensor) -> tuple[Tensor, Tensor]:

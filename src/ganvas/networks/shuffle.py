@@ -41,6 +41,11 @@ class Config:
         "them small as MNIST's digits were",
         choices=("tanh", "clamp", "scanned"),
     )
+    edges: str = knob(
+        "narrow",
+        "head=scanned: how far from the edges of a shape its gradient reaches; wide for long trainings",
+        choices=("narrow", "wide"),
+    )
     subpixels: int = knob(
         1, "parts of a pixel that the generator draws; the pixel is their mean (scanned: 4, 9, 16 ...)", low=1, high=256
     )
@@ -54,7 +59,7 @@ class Generator(nn.Module):
         if spec.size % 4:
             raise UserError(f"This network draws sizes divisible by 4; the images have {spec.size} pixels.")
         c, self.start, self.classes = config, spec.size // 4, spec.classes
-        self.scan = c.head == "scanned"
+        self.scan, self.wide = c.head == "scanned", c.edges == "wide"
         if self.scan:
             _check_scanned(spec, c.subpixels)
             tables(torch.device("cpu"))  # now: an export records all that is done later
@@ -81,7 +86,7 @@ class Generator(nn.Module):
         x = shuffled(self.norm2(self.up2(x), labels), 2)
         x = self.head(x)
         if self.scan:
-            return scanned(F.pixel_shuffle(x.contiguous(), math.isqrt(self.subpixels)), size)
+            return scanned(F.pixel_shuffle(x.contiguous(), math.isqrt(self.subpixels)), size, self.wide)
         x = self.bound(x)
         if self.subpixels > 1:  # each part is bounded, then averaged: edges of strokes get a scanner's greys
             x = x.unflatten(1, (-1, self.subpixels)).mean(2)

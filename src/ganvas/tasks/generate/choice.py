@@ -23,7 +23,6 @@ DIGITS = "mnist", "mnist-best"  # their head draws as MNIST's digits were made
 HEADS = {
     "scanned": "draws only such pictures, so give head=clamp.",
     "clamp": "draws others, too, so it was chosen.",
-    "tanh": "draws others, too.",
 }
 DRAWINGS, PHOTOGRAPHS = "pyramid", "projected"  # the networks for each
 LEARNING = {
@@ -106,7 +105,8 @@ def remarks(experiment: Experiment) -> list[str]:
         found.append(f"penalty_share={task.penalty_share:g} changes nothing without r1 or r2.")
     if experiment.data.labels and not getattr(NETWORKS.get(name), "LABELLED", True):
         found.append(f"network={name} does not use labels: what it draws does not depend on the class asked for.")
-    if (head := getattr(experiment.network, "head", "")) and (head == "scanned" or experiment.recipe in DIGITS):
+    head = getattr(experiment.network, "head", "")
+    if head == "scanned" or (head in HEADS and experiment.recipe in DIGITS):
         share = boxed(experiment.data.source, SIZE, BOX)
         if share is not None and share < BOXED:
             digits = f"{share:.0%} of these pictures are grey, {SIZE} pixels a side and filled to exactly {BOX} pixels"
