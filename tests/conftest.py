@@ -217,7 +217,7 @@ def quick(recipe: str, source: Path, steps: int = 20) -> Experiment:
     }
     network = small.get(type(experiment.network), experiment.network)
     if getattr(network, "head", "") == "scanned":  # which only draws digits like MNIST's
-        network = dataclasses.replace(network, head="tanh")
+        network = dataclasses.replace(network, head="clamp")
     return dataclasses.replace(experiment, network=network, training=training, data=data, task=task)
 
 

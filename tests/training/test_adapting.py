@@ -167,7 +167,7 @@ def test_a_training_begins_with_another_models_weights(run: Path, tmp_path: Path
     experiment = Experiment.load(run)
     training = dataclasses.replace(experiment.training, images=16, seed=5, lr_g=0.0, lr_d=0.0, ema=0, from_=str(run))
     events = list(dataclasses.replace(experiment, training=training).run(tmp_path / "tuned"))
-    told = next(e.text for e in events if isinstance(e, Noted))
+    told = next(e.text for e in events if isinstance(e, Noted) and "head=clamp" not in e.text)
     assert "Starting with" in told
     assert "start with new values" not in told
     new = load(tmp_path / "tuned")
