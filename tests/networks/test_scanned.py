@@ -146,6 +146,7 @@ def test_the_data_decides_and_a_setting_overrides_it() -> None:
 
     assert (head(None), head(digits), head(noise)) == ("scanned", "scanned", "clamp")
     assert (head(None, size="32"), head(None, channels="3")) == ("clamp", "clamp")
+    assert (head(None, size="0"), head(None, size="28", channels="0")) == ("scanned", "scanned")
     assert (head(noise, head="scanned"), head(digits, head="tanh")) == ("scanned", "tanh")
     for given, text in (({}, "so it was chosen."), ({"head": "scanned"}, "so give head=clamp.")):
         experiment = api.experiment("mnist", noise, given)

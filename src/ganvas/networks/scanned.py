@@ -4,7 +4,7 @@ MNIST's digits are scans in black and white of 20 to 60 pixels. Each was scaled 
 of a pixel is the share of ink in it, and the box was put into 28 pixels so that the ink's centre of mass is in the
 middle (LeCun et al. 1998). A generator that draws the shape and leaves the greys to the same steps gets them right.
 The details are from Yadav and Bottou 2019 (QMNIST): in the scaling each pixel of the scan is only 0.99 pixels long.
-Two more were found by comparing with the 60,000 training digits (docs/log.md): values are cut off, not rounded, and
+Two more were found by comparing with training digits (docs/log.md): values are cut off, not rounded, and
 sums of float32 have their own last bits, so that often one single pixel of a stroke reaches 255.
 """
 

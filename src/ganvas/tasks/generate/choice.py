@@ -70,7 +70,7 @@ def _head(experiment: Experiment, given: dict[str, str]) -> dict[str, str]:
     """A head for any pictures where newly given ones are not scanned as MNIST's digits were."""
     if getattr(experiment.network, "head", "") != "scanned" or "head" in given:
         return {}
-    fits = given.get("size", str(SIZE)) == str(SIZE) and given.get("channels", "1") == "1"
+    fits = given.get("size", "0") in ("0", str(SIZE)) and given.get("channels", "0") in ("0", "1")  # 0: as they are
     share = boxed(given["source"], SIZE, BOX) if "source" in given else None
     return {} if fits and (share is None or share >= BOXED) else {"head": "clamp"}
 

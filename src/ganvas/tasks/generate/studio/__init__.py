@@ -58,7 +58,7 @@ PART = Part(
             (("mnist", ""),),
             {
                 "mnist": (
-                    (0, "grey smudges"),
+                    (0, "specks"),
                     (4_000, "strokes, the first digits"),
                     (20_000, "digits, some of them odd"),
                     (60_000, "good digits"),
