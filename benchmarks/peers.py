@@ -183,7 +183,8 @@ def table(group: list[list[Row]]) -> str:
         last, peer = curve[-1], curve[0]["who"] in PEERS
         same = next((c for c in ours if c[0]["seed"] == last["seed"]), ours[0] if ours else None)
         found = [at(curve, t) for t in times]
-        cells = [last["who"], str(last["seed"]), f"{last['images']:,}", f"{last['seconds']:,.0f}"]
+        named = " ".join([last["who"], *(f"{name}={value}" for name, value in last["set"].items())])
+        cells = [named, str(last["seed"]), f"{last['images']:,}", f"{last['seconds']:,.0f}"]
         distances = [row["frechet"] if row else None for row in [*found, last]]
         cells += [number(d, ",.1f" if d is None or d >= 10 else ".2f") for d in distances]
         cells += against(curve, same) if peer and same else [NONE, NONE]
@@ -197,7 +198,8 @@ def table(group: list[list[Row]]) -> str:
     notes += [f"FD: Frechet distance by {first['extractor']}, {first['count']:,} pictures against held-out ones; "]
     floor = next((row["floor"] for curve in group for row in curve if row["floor"] is not None), None)
     notes[-1] += f"as many training pictures have {number(floor, '.2f')}."
-    reasons = dict.fromkeys(row["note"] for curve in group for row in curve if row["note"])
+    ends = [curve[-1] for curve in group if curve[-1]["note"]]
+    reasons = [f"{row['who']}, seed {row['seed']}, at the end: {row['note']}" for row in ends]
     notes += [f"{NONE}: {'; '.join(reasons)}."] if reasons else []
     papers = [f"- {who}: {PEERS[who].paper}" for who in PEERS if any(c[0]["who"] == who for c in group)]
     return "\n".join([*notes, "", *lines, "", *papers])

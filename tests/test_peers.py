@@ -183,7 +183,7 @@ def test_the_table_says_who_is_better_at_the_same_time_and_sooner_at_the_same_di
         row("images", 61, 20.0, named=0.7, nyquist=[1, 1, 1.25]),
     ]
     lines += [row("dcgan", 60, 40.0), row("dcgan", 15, 90.0), row("sngan", 60, 10.0)]
-    lines += [row("tutorial-mlp", 60, None, note="all the same")]
+    lines += [row("tutorial-mlp", 60, None, note="all the same"), row("images", 60, 25.0, set={"width": "64"})]
     text = peers.page(lines)
     cells = {line.split(" | ")[0][2:]: line.strip("| ").split(" | ")[1:] for line in text.splitlines() if "| " in line}
     assert cells["images"] == [
@@ -201,8 +201,9 @@ def test_the_table_says_who_is_better_at_the_same_time_and_sooner_at_the_same_di
     ]
     assert cells["dcgan"][2:8] == ["60", "–", "90.0", "40.0", "2.00", "16 s: 3.9 times as soon"]
     assert cells["sngan"][5:8] == ["10.0", "0.50", "not reached"]
+    assert cells["images width=64"][5] == "25.0"
     assert cells["tutorial-mlp"][5:8] == ["–", "–", "–"]
-    assert "–: all the same." in text
+    assert "–: tutorial-mlp, seed 0, at the end: all the same." in text
     assert "matrix product 7 to 9 GFLOP/s" in text
 
 
