@@ -98,6 +98,10 @@ def test_scanned_digits_have_the_very_same_values_elsewhere(tmp_path: Path) -> N
     assert difference(config, ImageSpec(1, 28, 3), tmp_path) <= 1e-6
 
 
+def test_flat_drawings_are_flat_elsewhere(tmp_path: Path) -> None:
+    assert difference(NETWORKS["pyramid"].Config(flat=True), ImageSpec(3, 12, 3), tmp_path) <= 1e-4  # pyright: ignore
+
+
 def difference(config: Any, spec: ImageSpec, place: Path) -> float:
     """By how much the exported generator, with random weights, differs from torch."""
     torch.manual_seed(0)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
 
 from ganvas import networks
 from ganvas.core.errors import UserError
+from ganvas.images import tensors as im
 from ganvas.images.spec import ImageSpec
 from ganvas.networks import NETWORKS, layers, pyramid, shuffle
 
@@ -343,6 +346,46 @@ def test_pyramid_with_more_blocks_still_learns() -> None:
     for network in (generator, discriminator):
         assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in network.parameters())
         assert any("blocks" in name for name, _ in network.named_parameters())
+
+
+def test_flat_drawings_keep_their_colours_and_their_training() -> None:
+    spec = ImageSpec(3, 32, 2)
+    config = pyramid.Config(width=16)
+    generator, other = (networks.build(dataclasses.replace(config, flat=flat), spec)[0] for flat in (True, False))
+    other.load_state_dict(generator.state_dict())
+    z = latents(config)
+    assert torch.equal(generator(z, labels(spec)), other(z, labels(spec)))  # in training
+    with torch.no_grad():
+        nn.init.normal_(generator.head.weight, std=0.5)  # pyright: ignore
+        other.load_state_dict(generator.state_dict())
+        drawn, mixed = generator.eval()(z, labels(spec)), other.eval()(z, labels(spec))
+    assert drawn.mean((2, 3)) == pytest.approx(mixed.mean((2, 3)).numpy(), abs=1e-4)  # an area has its mean
+    equal = [(im.to_uint8(x)[..., 1:] == im.to_uint8(x)[..., :-1]).float().mean() for x in (drawn, mixed)]
+    assert equal[0] > 3 * equal[1]
+
+
+def test_areas_are_decided_in_quarters_of_pixels() -> None:
+    logits = torch.full((1, 2, 8, 8), -1.0)
+    logits[:, 0, :, :3] = 1
+    logits[:, 1, :, 3:] = 1
+    logits[:, :, :, 3] = torch.tensor([0.4, -0.4])[None, :, None]  # a border inside of this column
+    finer = F.interpolate(logits, scale_factor=2, mode="bilinear")
+    areas = F.avg_pool2d(finer.softmax(1), 2)
+    assert torch.allclose(pyramid._areas(logits), areas.permute(0, 2, 3, 1), atol=1e-6)
+
+
+def test_an_area_of_the_palettes_own_colour_is_apart() -> None:
+    logits = torch.zeros(1, 2, 16, 16)
+    logits[:, 0] = 0.5  # a background of 62% white
+    logits[:, 0, 4:8, 4:8] = 9  # eyes, white
+    logits[:, 1, 12:] = 9  # the rest is black
+    colours = torch.tensor([[[1.0, -1.0]]])
+    images = pyramid._mixed(colours, logits.softmax(1))
+    grain = 0.05 * torch.randn(images.shape, generator=torch.Generator().manual_seed(0))
+    flat = pyramid._flattened(images + grain, logits, colours)[0, 0]
+    for part, value in ((flat[:3], images[0, 0, 0, 0]), (flat[5:7, 5:7], 1), (flat[14:], -1)):
+        assert part.std() < 1e-3
+        assert part.mean() == pytest.approx(float(value), abs=0.05)
 
 
 def test_every_network_is_pinned() -> None:

@@ -15,9 +15,9 @@ from ganvas import api, networks
 from ganvas.core import checkpoint
 from ganvas.core.errors import UserError
 from ganvas.core.run import Run
-from ganvas.images.data.glance import equal_neighbours
+from ganvas.images.data.glance import equal_neighbours, plain
 from ganvas.images.spec import ImageSpec
-from ganvas.networks import projected
+from ganvas.networks import projected, pyramid
 from ganvas.networks.backbone import Backbone
 from ganvas.tasks.generate import data_check, data_use
 from ganvas.tasks.generate.projected import ProjectedTask
@@ -72,6 +72,37 @@ def test_the_data_chooses_the_networks_and_a_setting_overrides_it(
     assert chosen(recipe, drawings, judges="32") == "projected"
     assert chosen(recipe, drawings, teach="0.5") == "projected"
     assert chosen(recipe, drawings, teach="0") == "pyramid"
+
+
+def test_drawings_with_plain_areas_are_drawn_so(photographs: Path, drawings: Path, tmp_path: Path) -> None:
+    square = tmp_path / "square"
+    square.mkdir()
+    pixels = np.full((16, 16, 3), 255, np.uint8)
+    pixels[4:12, 4:12] = 90
+    Image.fromarray(pixels).save(square / "one.png")
+    assert plain(str(square)) == pytest.approx(7 / 9)  # in each row of the square; the background does not count
+    on_black = tmp_path / "grain"  # as digits or clothes: plain beside what is drawn, but not in it
+    on_black.mkdir()
+    pixels = np.zeros((16, 16), np.uint8)
+    pixels[4:12, 4:12] = np.arange(64).reshape(8, 8) + 1
+    Image.fromarray(pixels).save(on_black / "one.png")
+    assert plain(str(on_black)) == 0
+    assert plain(str(photographs)) == pytest.approx(0, abs=0.1)
+    assert plain(str(tmp_path / "missing")) is None
+    for data, settings, flat in (
+        (drawings, {}, True),
+        (drawings, {"network": "pyramid"}, True),
+        (drawings, {"flat": "false"}, False),
+        (on_black, {}, False),
+        (photographs, {"network": "pyramid"}, False),
+    ):
+        experiment = api.experiment("images", data, settings)
+        assert isinstance(experiment.network, pyramid.Config)
+        assert experiment.network.flat == flat
+        assert any("plain areas" in text for text in experiment.kind.remarks(experiment)) == flat
+    assert not isinstance(api.experiment("images", drawings, {"network": "projected"}).network, pyramid.Config)
+    mine = api.experiment("images", drawings, {"flat": "false"})
+    assert api.experiment(mine, drawings, {}).network == mine.network
 
 
 def test_a_lesson_that_other_networks_do_not_have_is_said(drawings: Path) -> None:

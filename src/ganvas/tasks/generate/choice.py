@@ -2,7 +2,7 @@
 
 The data decides, unless `network` or a setting of one of the networks is given. Networks for photographs and for
 drawings come with the rates, penalties and lesson that they need, however they were chosen; networks that do not use
-labels come without labels. The head that draws digits as MNIST's were made is only for such digits.
+labels come without labels. Drawings of plain areas are drawn so. The head that draws digits as MNIST's were made is only for such digits.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ganvas.core import config as cf
-from ganvas.images.data.glance import BOXED, FLAT, boxed, equal_neighbours
+from ganvas.images.data.glance import BOXED, FLAT, PLAIN, boxed, equal_neighbours, plain
 from ganvas.networks import NETWORKS
 from ganvas.networks.scanned import BOX, SIZE
 from ganvas.training.task import network_of
@@ -43,16 +43,18 @@ def settings(recipes: Any, experiment: Experiment, given: dict[str, str]) -> dic
         given: settings as texts, with the data as 'source'.
     """
     now, wanted = _name(experiment), given.get("network", "")
-    if not wanted and experiment.recipe in RECIPES and "source" in given and not experiment.data.source:
+    chooses = experiment.recipe in RECIPES and "source" in given and not experiment.data.source
+    if chooses and not wanted:
         wanted = _fitting(recipes, given)
+    flat = _flat(given["source"]) if chooses and (wanted or now) == DRAWINGS and "flat" not in given else {}
     if wanted in ("", now):
-        return _head(experiment, given)
+        return _head(experiment, given) | flat
     called_for = {} if getattr(NETWORKS.get(wanted), "LABELLED", True) else {"labels": "false"}
     if wanted == PHOTOGRAPHS:
         called_for |= _learning(experiment, recipes.photos())
     elif (now, wanted) == (PHOTOGRAPHS, DRAWINGS):
         called_for |= _learning(experiment, recipes.images())
-    return {"network": wanted, **called_for}
+    return {"network": wanted, **called_for, **flat}
 
 
 def _fitting(recipes: Any, given: dict[str, str]) -> str:
@@ -64,6 +66,12 @@ def _fitting(recipes: Any, given: dict[str, str]) -> str:
         return PHOTOGRAPHS
     share = equal_neighbours(given["source"])
     return PHOTOGRAPHS if share is not None and share < FLAT else ""
+
+
+def _flat(source: str) -> dict[str, str]:
+    """Plain areas where the pictures have them."""
+    share = plain(source)
+    return {"flat": "true"} if share is not None and share >= PLAIN else {}
 
 
 def _head(experiment: Experiment, given: dict[str, str]) -> dict[str, str]:
@@ -118,6 +126,8 @@ def remarks(experiment: Experiment) -> list[str]:
     kind, chosen, other = ("photographs", PHOTOGRAPHS, DRAWINGS) if photographs else ("drawings", DRAWINGS, PHOTOGRAPHS)
     if name != chosen:
         return found
+    if getattr(experiment.network, "flat", False):
+        found.append("They have plain areas: what is drawn gets such areas, too. flat=false leaves it as in training.")
     return [
         *found,
         f"These look like {kind} ({share:.0%} of neighbouring pixels are equal; drawings have {FLAT:.0%} or more), so "
