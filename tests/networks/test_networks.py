@@ -362,6 +362,9 @@ def test_flat_drawings_keep_their_colours_and_their_training() -> None:
     assert drawn.mean((2, 3)) == pytest.approx(mixed.mean((2, 3)).numpy(), abs=1e-4)  # an area has its mean
     equal = [(im.to_uint8(x)[..., 1:] == im.to_uint8(x)[..., :-1]).float().mean() for x in (drawn, mixed)]
     assert equal[0] > 3 * equal[1]
+    with torch.no_grad(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pyramid, "AT_ONCE", 3 * 32**2)  # in pieces, the last one smaller
+        assert torch.allclose(generator(z, labels(spec)), drawn, atol=1e-5)
 
 
 def test_areas_are_decided_in_quarters_of_pixels() -> None:

@@ -1,14 +1,15 @@
 """The pair for your own images: 28 to 256 pixels, any number of channels, with or without labels.
 
 The flagship's pair, grown to any size. The generator's linear layer makes a map of 4 to 8 pixels a side; each step
-after it is a convolution with batch norm (a scale and a shift for each class: Dumoulin et al. 2017) and a pixel
-shuffle (Shi et al. 2016), so only the last convolution works at full size. The image is then mixed from a palette: the
-network picks some colours for the image and, for each pixel, a mixture of them, which keeps plain areas plain; the
-ReLU, which can switch a colour off completely, helps with that (decision 11). With `flat`, what is drawn after or
-between steps of the training has plain areas with smooth borders, each in the mean of its colours (decision 27). The discriminator folds 2x2 pixels into
-channels and goes down to a map of the smallest size, in which every position has its own weights. Labels enter by
-projection (Miyato and Koyama 2018), and one feature measures how much the batch varies (Karras et al. 2018). On two CPU
-cores this pair learned in minutes what residual blocks without normalisation had not begun to learn (decision 11).
+after it is a convolution with batch norm (a scale and a shift for each class: Dumoulin et al. 2017) and a pixel shuffle
+(Shi et al. 2016), so only the last convolution works at full size. The image is then mixed from a palette: the network
+picks some colours for the image and, for each pixel, a mixture of them, which keeps plain areas plain; the ReLU, which
+can switch a colour off completely, helps with that (decision 11). With `flat`, what is drawn after or between steps of
+the training has plain areas with smooth borders, each in the mean of its colours (decision 27). The discriminator folds
+2x2 pixels into channels and goes down to a map of the smallest size, in which every position has its own weights.
+Labels enter by projection (Miyato and Koyama 2018), and one feature measures how much the batch varies (Karras et al.
+2018). On two CPU cores this pair learned in minutes what residual blocks without normalisation had not begun to learn
+(decision 11).
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ COLOURS = 16  # in an image's palette
 SHARPNESS = 20.0  # factor of the palette's logits that makes areas of a mixture
 NEARNESS = 60.0  # what a squared distance between colours, of the range 2, counts in such logits
 PURE = 0.15  # by which the palette's own colour must be nearer to a pixel than the mean of the area
+AT_ONCE = 2**16  # pixels whose areas are found at once: more take as long, and more memory
 SMALLEST_AREA = 1e-6  # pixels: an area below it is not seen
 
 
@@ -114,7 +116,8 @@ class Generator(nn.Module):
         with torch.autocast(x.device.type, enabled=False):  # in bf16 a pixel would have 8 bits, and a light one 7
             images = _mixed(colours, logits.softmax(1))
             if self.flat and not self.training:
-                images = _flattened(images, logits, colours)
+                flattened = _flattened if torch.compiler.is_compiling() else _in_pieces  # an export is of any batch
+                images = flattened(images, logits, colours)
         return images.clamp(-1, 1)  # against rounding
 
 
@@ -156,6 +159,13 @@ class Discriminator(nn.Module):
 def _mixed(colours: Tensor, parts: Tensor) -> Tensor:
     """Colours [B, C, K] and their parts of each pixel [B, K, H, W] -> images [B, C, H, W]."""
     return torch.bmm(colours, parts.flatten(2)).unflatten(2, parts.shape[2:])
+
+
+def _in_pieces(images: Tensor, logits: Tensor, colours: Tensor) -> Tensor:
+    """`_flattened`, of a few images at a time."""
+    count = max(1, AT_ONCE // logits[0, 0].numel())
+    pieces = zip(images.split(count), logits.split(count), colours.split(count), strict=True)
+    return torch.cat([_flattened(*piece) for piece in pieces])
 
 
 def _flattened(images: Tensor, logits: Tensor, colours: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ OPENED = 200  # pictures, spread evenly, whose sizes are looked at
 LOOKED = 50  # pictures, spread evenly, whose pixels are looked at
 SIDE = 256  # pixels a side, at most, of what is looked at: the centre
 BOXED = 0.9  # share of pictures with a box from which they are scanned digits (MNIST .998)
-PLAIN = 0.4  # share of equal neighbours beside the commonest colour from which drawings have plain areas (.54, .88)
+PLAIN = 0.4  # share of equal neighbours, pairs of the commonest colour left out, from which areas are plain (.56, .88)
 FLAT = 0.4  # share of equal neighbours from which pictures are drawings (these .60 to .93, photographs .03 to .26)
 
 

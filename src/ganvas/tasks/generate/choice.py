@@ -2,7 +2,8 @@
 
 The data decides, unless `network` or a setting of one of the networks is given. Networks for photographs and for
 drawings come with the rates, penalties and lesson that they need, however they were chosen; networks that do not use
-labels come without labels. Drawings of plain areas are drawn so. The head that draws digits as MNIST's were made is only for such digits.
+labels come without labels. Drawings of plain areas are drawn so. The head that draws digits as MNIST's were made is
+only for such digits.
 """
 
 from __future__ import annotations
