@@ -14,7 +14,9 @@ Labels enter by projection (Miyato and Koyama 2018), and one feature measures ho
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -117,7 +119,9 @@ class Generator(nn.Module):
             images = _mixed(colours, logits.softmax(1))
             if self.flat and not self.training:
                 flattened = _flattened if torch.compiler.is_compiling() else _in_pieces  # an export is of any batch
-                images = flattened(images, logits, colours)
+                with torch.no_grad():
+                    change = flattened(images, logits, colours) - images
+                images = images + change  # gradients are those of the mixture: areas have hardly any
         return images.clamp(-1, 1)  # against rounding
 
 
@@ -154,6 +158,19 @@ class Discriminator(nn.Module):
     def forward(self, images: Tensor, labels: Tensor | None = None, groups: int = 1) -> Tensor:
         """images [B, C, H, W], labels int64 [B] -> logits [B], as if each of the equal groups were judged alone."""
         return projection_logits(self.features(images)[-1], self.head, self.by_class, labels, groups)
+
+
+@contextlib.contextmanager
+def as_in_training(generator: nn.Module) -> Iterator[None]:
+    """Within this a generator of `flat` drawings draws what the discriminator knows from the training."""
+    if not isinstance(generator, Generator):
+        yield
+        return
+    flat, generator.flat = generator.flat, False
+    try:
+        yield
+    finally:
+        generator.flat = flat
 
 
 def _mixed(colours: Tensor, parts: Tensor) -> Tensor:

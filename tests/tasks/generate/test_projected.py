@@ -105,6 +105,21 @@ def test_drawings_with_plain_areas_are_drawn_so(photographs: Path, drawings: Pat
     assert api.experiment(mine, drawings, {}).network == mine.network
 
 
+def test_the_training_does_not_depend_on_plain_areas(drawings: Path, tmp_path: Path) -> None:
+    settings = {"width": "16", "images": "96", "batch": "8", "tick_every": "16", "detect": "0", "device": "cpu"}
+    runs = []
+    for flat in ("true", "false"):
+        for _ in api.experiment("few", drawings, {**settings, "flat": flat}).run(tmp_path / flat):
+            pass
+        runs.append(Run(tmp_path / flat, writes=False))
+    logs = [[{k: v for k, v in row.items() if "second" not in k} for row in run.rows()] for run in runs]
+    assert logs[0] == logs[1]
+    assert any("augment" in row for row in logs[0])  # which adapts to what D says of drawings
+    models = [checkpoint.load(tmp_path / flat / "model.safetensors") for flat in ("true", "false")]
+    assert models[0][0].keys() == models[1][0].keys()
+    assert all(torch.equal(models[0][0][name], weight) for name, weight in models[1][0].items())
+
+
 def test_a_lesson_that_other_networks_do_not_have_is_said(drawings: Path) -> None:
     for recipe, given, text in (
         ("photos", {"network": "dcgan"}, "teach=0.3 changes nothing: only the discriminator of network=projected is"),

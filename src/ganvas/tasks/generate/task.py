@@ -23,6 +23,7 @@ from ganvas.images.data.config import DataConfig
 from ganvas.images.sheets import COLUMNS, Sheet
 from ganvas.images.spec import ImageSpec
 from ganvas.networks import NETWORKS
+from ganvas.networks.pyramid import as_in_training
 from ganvas.report import diagnosis
 from ganvas.tasks.generate import choice, copies, rejection
 from ganvas.tasks.generate.detect import detector as detection
@@ -322,4 +323,5 @@ class GenerateTask(Task):
 
     def _generate(self, generator: nn.Module, batch: Batch) -> Tensor:
         z = upload(batch.draw(torch.randn, self.latent_dim), batch.real.device)  # from the CPU: the same z everywhere
-        return generator(z, batch.labels)
+        with as_in_training(generator):
+            return generator(z, batch.labels)
