@@ -127,10 +127,10 @@ def remarks(experiment: Experiment) -> list[str]:
     kind, chosen, other = ("photographs", PHOTOGRAPHS, DRAWINGS) if photographs else ("drawings", DRAWINGS, PHOTOGRAPHS)
     if name != chosen:
         return found
-    if getattr(experiment.network, "flat", False):
-        found.append("They have plain areas: what is drawn gets such areas, too. flat=false leaves it as in training.")
+    areas = "They have plain areas: what is drawn gets such areas, too. flat=false leaves it as in training."
     return [
         *found,
         f"These look like {kind} ({share:.0%} of neighbouring pixels are equal; drawings have {FLAT:.0%} or more), so "
         f"the networks are those for {kind}, network={chosen}. For the others give network={other}.",
+        *([areas] if getattr(experiment.network, "flat", False) else []),
     ]
