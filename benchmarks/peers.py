@@ -134,6 +134,11 @@ def curves(lines: Iterable[Row]) -> dict[tuple[Any, ...], list[Row]]:
     return {k: sorted(found[k], key=lambda row: row["seconds"]) for k in sorted(found)}
 
 
+def named(row: Row) -> str:
+    """Who was trained, and with which settings."""
+    return " ".join([row["who"], *(f"{name}={value}" for name, value in row["set"].items())])
+
+
 def reached(curve: list[Row], goal: float) -> Row | None:
     """The first kept model that is at least as good."""
     return next((row for row in curve if row["frechet"] is not None and row["frechet"] <= goal), None)
@@ -179,12 +184,11 @@ def table(group: list[list[Row]]) -> str:
     heads += ["times ours", "ours is as good after"]
     heads += ["precision, recall", "class named", "Nyquist power"]
     lines = ["| " + " | ".join(heads) + " |", "| --- |" + " ---: |" * (len(heads) - 1)]
-    for curve in sorted(group, key=lambda c: (c[0]["who"] in PEERS, c[0]["who"], c[0]["seed"])):
+    for curve in sorted(group, key=lambda c: (c[0]["who"] in PEERS, named(c[0]), c[0]["seed"])):
         last, peer = curve[-1], curve[0]["who"] in PEERS
         same = next((c for c in ours if c[0]["seed"] == last["seed"]), ours[0] if ours else None)
         found = [at(curve, t) for t in times]
-        named = " ".join([last["who"], *(f"{name}={value}" for name, value in last["set"].items())])
-        cells = [named, str(last["seed"]), f"{last['images']:,}", f"{last['seconds']:,.0f}"]
+        cells = [named(last), str(last["seed"]), f"{last['images']:,}", f"{last['seconds']:,.0f}"]
         distances = [row["frechet"] if row else None for row in [*found, last]]
         cells += [number(d, ",.1f" if d is None or d >= 10 else ".2f") for d in distances]
         cells += against(curve, same) if peer and same else [NONE, NONE]

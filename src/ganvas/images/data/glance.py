@@ -19,8 +19,8 @@ OPENED = 200  # pictures, spread evenly, whose sizes are looked at
 LOOKED = 50  # pictures, spread evenly, whose pixels are looked at
 SIDE = 256  # pixels a side, at most, of what is looked at: the centre
 BOXED = 0.9  # share of pictures with a box from which they are scanned digits (MNIST .998)
+DRAWN = 0.4  # share of equal neighbours from which pictures are drawings (these .60 to .93, photographs .03 to .26)
 PLAIN = 0.4  # share of equal neighbours, pairs of the commonest colour left out, from which areas are plain (.56, .88)
-FLAT = 0.4  # share of equal neighbours from which pictures are drawings (these .60 to .93, photographs .03 to .26)
 
 
 def glance(source: str) -> tuple[Amount, list[str]]:

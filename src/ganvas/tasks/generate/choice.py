@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ganvas.core import config as cf
-from ganvas.images.data.glance import BOXED, FLAT, PLAIN, boxed, equal_neighbours, plain
+from ganvas.images.data.glance import BOXED, DRAWN, PLAIN, boxed, equal_neighbours, plain
 from ganvas.networks import NETWORKS
 from ganvas.networks.scanned import BOX, SIZE
 from ganvas.training.task import network_of
@@ -66,7 +66,7 @@ def _fitting(recipes: Any, given: dict[str, str]) -> str:
     if given.keys() & (photographs - drawings) or given.get("teach", "").strip("0."):
         return PHOTOGRAPHS
     share = equal_neighbours(given["source"])
-    return PHOTOGRAPHS if share is not None and share < FLAT else ""
+    return PHOTOGRAPHS if share is not None and share < DRAWN else ""
 
 
 def _flat(source: str) -> dict[str, str]:
@@ -123,14 +123,14 @@ def remarks(experiment: Experiment) -> list[str]:
     share = equal_neighbours(experiment.data.source) if experiment.recipe in RECIPES else None
     if share is None:
         return found
-    photographs = share < FLAT
+    photographs = share < DRAWN
     kind, chosen, other = ("photographs", PHOTOGRAPHS, DRAWINGS) if photographs else ("drawings", DRAWINGS, PHOTOGRAPHS)
     if name != chosen:
         return found
     areas = "They have plain areas: what is drawn gets such areas, too. flat=false leaves it as in training."
     return [
         *found,
-        f"These look like {kind} ({share:.0%} of neighbouring pixels are equal; drawings have {FLAT:.0%} or more), so "
+        f"These look like {kind} ({share:.0%} of neighbouring pixels are equal; drawings have {DRAWN:.0%} or more), so "
         f"the networks are those for {kind}, network={chosen}. For the others give network={other}.",
         *([areas] if getattr(experiment.network, "flat", False) else []),
     ]
