@@ -152,6 +152,18 @@ def test_efficientnet_with_its_norms_fused_gives_the_same_features() -> None:
         assert torch.allclose(plain(images), fused(images), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("kernel", "side", "before", "after"), [(3, 16, 0, 1), (5, 16, 1, 2), (3, 15, 1, 1), (5, 15, 2, 2)]
+)
+def test_borders_are_those_of_tensorflow(kernel: int, side: int, before: int, after: int) -> None:
+    layer = efficientnet.Layer(4, 4, kernel, stride=2, groups=4).eval()
+    images = torch.randn(2, 4, side, side)
+    padded = F.pad(images, [before, after] * 2)
+    wanted = F.relu6(layer.norm(F.conv2d(padded, layer.conv.weight, stride=2, groups=4)))
+    assert wanted.shape[2] == -(-side // 2)
+    assert torch.allclose(layer(images), wanted, atol=1e-6)
+
+
 @pytest.mark.parametrize(("size", "side"), [(8, 16), (33, 16), (16, 16)])
 def test_resizing_is_that_of_torch(size: int, side: int) -> None:
     images = noise(2, 3, size, size)

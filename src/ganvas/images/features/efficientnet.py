@@ -35,9 +35,10 @@ class Layer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         kernel, stride = self.conv.kernel_size[0], self.conv.stride[0]
         missing = max(0, (-(-x.shape[-1] // stride) - 1) * stride + kernel - x.shape[-1])
-        if missing % 2:  # more to the right and below; equal borders are left to the convolution, which copies nothing
-            x, missing = F.pad(x, [missing // 2, missing - missing // 2] * 2), 0
-        x = F.conv2d(x, self.conv.weight, self.conv.bias, stride, missing // 2, groups=self.conv.groups)
+        weight = self.conv.weight
+        if missing % 2:  # one more to the right and below: a kernel with a row of zeros, and equal borders, copy nothing
+            weight, missing = F.pad(weight, (1, 0, 1, 0)), missing + 1
+        x = F.conv2d(x, weight, self.conv.bias, stride, missing // 2, groups=self.conv.groups)
         x = self.norm(x)
         return F.relu6(x, inplace=True) if self.activated else x
 
