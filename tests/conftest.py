@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # xdist's first process needs no torch, and the others wait f
     from ganvas.training.experiment import Experiment
 
 gc.disable()  # until the tests begin
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # a training would choose its threads by the machine's load
 
 LONGEST = (  # files of tests, the longest first
     "studio/test_studio_pages.py",

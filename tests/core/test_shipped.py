@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ from PIL import Image
 
 import ganvas
 from ganvas import cli
-from ganvas.core import shipped
+from ganvas.core import checkpoint, shipped
 from ganvas.core.errors import UserError
 from ganvas.core.locate import locate
+from ganvas.metrics.figures import Figure, Protocol
+from ganvas.training.evaluate import into_card
 
 DIGESTS = {  # SHA-256, as benchmarks/models.py wrote them
     "mnist": "5372d0a6d1ff8d7cd43d8aeaad9abc12411fd433c43b1692286aa7c2564ce6f8",
@@ -49,6 +52,20 @@ def test_digits_are_written_without_a_model(tmp_path: Path, monkeypatch: pytest.
     assert np.asarray(Image.open(tmp_path / "written.png")).mean() > 5
     with pytest.raises(UserError, match="no run or model hello"):  # a word asks for no digits
         said("write", "hello", "x")
+
+
+def test_an_evaluation_does_not_change_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    protocol = Protocol("digits", "-", 100, "held-out", 0, 1, "none", "mnist", "-")
+    figure = Figure("frechet", "Frechet distance", 1.5, 0.1, 1.0, 0.1, "lower", False, protocol)
+    for name in ("theirs", "mine"):
+        (tmp_path / name).mkdir()
+        shutil.copy(locate("mnist"), tmp_path / name / "mnist.safetensors")
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path / "theirs")
+    for name in ("theirs", "mine"):
+        into_card(ganvas.load(tmp_path / name / "mnist.safetensors"), None, [figure])
+    theirs, mine = (tmp_path / name / "mnist.safetensors" for name in ("theirs", "mine"))
+    assert hashlib.sha256(theirs.read_bytes()).hexdigest() == DIGESTS["mnist"]
+    assert [row["value"] for row in checkpoint.head(mine)["metrics"] if row["metric"] == "frechet"] == [1.5]
 
 
 def test_the_digits_are_read_as_what_was_asked_for() -> None:

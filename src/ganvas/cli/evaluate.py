@@ -88,8 +88,9 @@ def evaluate(
 def _measured(source: Path, options: Options) -> int:
     """Measure by the task of the model, or the one that accepts the files; returns the exit code."""
     from ganvas.core import model as models
-    from ganvas.core import registry
+    from ganvas.core import registry, threads
 
+    threads.choose()
     name = models.task_of(source)
     task = registry.find(name) if name in registry.names() else _of_files(source, options.data)
     if task.evaluate is not None:

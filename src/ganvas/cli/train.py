@@ -17,7 +17,7 @@ from ganvas.core import own
 from ganvas.core.console import app, as_settings, command, is_first
 from ganvas.core.errors import UserError
 from ganvas.core.terminal import Console, say
-from ganvas.core.text import one_line
+from ganvas.core.text import counted, one_line
 
 if TYPE_CHECKING:
     from ganvas.training.experiment import Experiment
@@ -187,7 +187,8 @@ def _outlook(experiment: Experiment, shown: Experiment | None, name: str = "") -
             count, held_out = len(domain.train.samples), len(domain.held_out.samples)
             say(f"{title:<9} {count:,} {what} of {one_line(domain.name)}, {held_out:,} held out")
     say(f"Networks  generator {generator:,} weights, discriminator {discriminator:,}")
-    say(f"Machine   {trainer.device.type}, {trainer.precision}")
+    threads = f", {counted(trial.threads, 'thread', 'threads')}" if trainer.device.type == "cpu" else ""
+    say(f"Machine   {trainer.device.type}, {trainer.precision}{threads}")
     say(f"Forecast  {duration(total / rate)} for {total:,} {noun} at {rate:.0f} {noun} per second")
     return total / rate
 

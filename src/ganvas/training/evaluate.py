@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganvas.core import checkpoint, distributed, registry
+from ganvas.core import checkpoint, distributed, registry, shipped
 from ganvas.core import config as cf
 from ganvas.core import model as models
 from ganvas.core.errors import UserError
@@ -123,9 +123,11 @@ def data_of(model: TrainedModel, named: str | None = None) -> Any:
 def into_card(model: TrainedModel, run: Run | None, figures: Sequence[Figure]) -> None:
     """Write metrics into the card of the model that was measured; the newest of each metric replaces older ones.
 
-    A metric without a value does not replace one with a value. Nothing is written where the file is not writable or a
-    running training writes newer models.
+    A metric without a value does not replace one with a value. Nothing is written where the file is not writable, came
+    with Ganvas, or a running training writes newer models.
     """
+    if model.path.resolve().parent == shipped.FOLDER.resolve():
+        return
     rows = {figure.metric: figure.row() for figure in readable(model.card.get("metrics"))}
     rows |= {f.metric: f.row() for f in figures if not f.note or rows.get(f.metric, {}).get("value") is None}
     with contextlib.suppress(UserError), run.locked() if run is not None else contextlib.nullcontext():

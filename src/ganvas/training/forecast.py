@@ -7,9 +7,13 @@ import sys
 import time
 from typing import Any
 
+import torch
+
 from ganvas.core.progress import duration
+from ganvas.core.threads import restored
 from ganvas.training import finetune
 from ganvas.training.experiment import Experiment
+from ganvas.training.threads import Threads
 from ganvas.training.trainer import Trainer
 
 SECONDS = 3.0  # of real steps
@@ -36,6 +40,7 @@ class Trial:
         self.weights = tuple(sum(p.numel() for p in n.parameters()) for n in (task.generator, task.discriminator))
         with experiment.enough_memory(data.spec):
             self.trainer = Trainer(task, experiment.training)
+        self.threads = 0  # with which `speed` has computed
 
     def speed(self, seconds: float | None = None) -> float:
         """Images per second of the whole training, with the work before its first step; to be called once.
@@ -48,7 +53,9 @@ class Trial:
         """
         trainer, batches = self.trainer, self.batches
         seconds = SECONDS if seconds is None else seconds
-        with self.experiment.enough_memory(self.spec):
+        with self.experiment.enough_memory(self.spec), restored():
+            Threads(trainer, batches).choose()
+            self.threads = torch.get_num_threads()
             trainer.step(batches.at(trainer.images))
             before, start = trainer.images, time.monotonic()
             while time.monotonic() - start < seconds:

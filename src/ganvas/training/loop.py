@@ -19,6 +19,7 @@ from ganvas.training.batches import Batches
 from ganvas.training.events import Evaluated, Event, Logged, Measured, Noted, Sampled, Saved, Started, Stepped, Warned
 from ganvas.training.pace import Pace
 from ganvas.training.task import Task
+from ganvas.training.threads import Threads
 from ganvas.training.trainer import Config, Trainer, is_finite, place
 
 PROBES = 8  # probes of the discriminator per log line, because its accuracy varies from step to step
@@ -62,7 +63,8 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
     trainer = Trainer(task, config)
     if run.writes and (text := trainer.small_parts()):
         yield Warned(trainer.images, text)
-    began = yield from _begin(trainer, batches, run)
+    threads = Threads(trainer, batches)
+    began = yield from _begin(trainer, batches, run, threads)
     saved = time.monotonic()
     background = Background(run, config.evaluate_count, task.measures_beside, trainer.device.type)
     pace = Pace(run, trainer.images, batches.count)
@@ -81,7 +83,8 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
                 distributed.wish("save")  # granted at once, or with the next step if there are other ranks
             events: list[Event] = [Stepped(after)]  # yielded only when all work of the step is done
             if done or crossed(before, after, config.tick_every):
-                events.append(_log(trainer, batches, run))
+                events.append(logged := _log(trainer, batches, run))
+                events += [] if done else threads.logged(logged.row["images_per_second"])
                 events += [Measured(background.images, rows) for rows in [background.collect()] if rows]
             if done or pictured(config, after):
                 events += _previewed(trainer, batches, run)
@@ -126,7 +129,7 @@ def _events(trainer: Trainer, work: Iterator[tuple[float, str]]) -> Iterator[Eve
         yield Stepped(trainer.images)
 
 
-def _begin(trainer: Trainer, batches: Batches, run: Run) -> Generator[Event, None, float]:
+def _begin(trainer: Trainer, batches: Batches, run: Run, threads: Threads) -> Generator[Event, None, float]:
     """Restore the run's last snapshot, or make the first one; returns when an unbroken training would have begun."""
     tensors, card = {}, {}
     with distributed.together():
@@ -136,6 +139,7 @@ def _begin(trainer: Trainer, batches: Batches, run: Run) -> Generator[Event, Non
     for sentence in run.remarks() if run.writes else []:
         yield Warned(0, sentence)
     if path is not None:
+        threads.resume(card["machine"])
         for key, new in trainer.machine().items():
             old = card["machine"].get(key, new)
             if old != new:
@@ -149,6 +153,7 @@ def _begin(trainer: Trainer, batches: Batches, run: Run) -> Generator[Event, Non
     if not run.writes:
         yield from _wait(trainer, "begun")
     elif path is None:
+        yield from threads.choose()
         yield from _events(trainer, trainer.task.begin(trainer.config, batches.whole(), trainer.autocast()))
         trainer.seconds = trainer.tick_seconds = time.monotonic() - began
     distributed.tell("begun")

@@ -17,6 +17,7 @@ from ganvas.core.locate import exists
 from ganvas.core.run import Run
 from ganvas.core.samples import Dataset
 from ganvas.core.text import command, one_line
+from ganvas.core.threads import restored
 from ganvas.report import page
 from ganvas.training import finetune, loop
 from ganvas.training.events import Event, Noted, Saved, Warned
@@ -30,7 +31,7 @@ NOTE_EVERY = 10.0  # seconds between two notes on the progress of reading
 
 def train(experiment: Experiment, folder: str | Path | None) -> Iterator[Event]:
     """Train an experiment: see `Experiment.run`."""
-    with distributed.joined(), contextlib.ExitStack() as held:
+    with distributed.joined(), restored(), contextlib.ExitStack() as held:
         for reference in experiment.own_code():
             own.find(reference, None if folder is None else place(folder))
         with distributed.together():

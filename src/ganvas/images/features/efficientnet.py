@@ -36,7 +36,7 @@ class Layer(nn.Module):
         kernel, stride = self.conv.kernel_size[0], self.conv.stride[0]
         missing = max(0, (-(-x.shape[-1] // stride) - 1) * stride + kernel - x.shape[-1])
         weight = self.conv.weight
-        if missing % 2:  # one more to the right and below: a kernel with a row of zeros, and equal borders, copy nothing
+        if missing % 2:  # one more to the right and below: a kernel that begins with zeros needs no copy with borders
             weight, missing = F.pad(weight, (1, 0, 1, 0)), missing + 1
         x = F.conv2d(x, weight, self.conv.bias, stride, missing // 2, groups=self.conv.groups)
         x = self.norm(x)
