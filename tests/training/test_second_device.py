@@ -100,6 +100,7 @@ def test_two_ranks(tmp_path: Path, away: None, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(distributed, "size", lambda: 2)
     monkeypatch.setattr(dist, "all_reduce", lambda message: None)
     monkeypatch.setattr(distributed, "Download", lambda flags: None)
+    monkeypatch.setattr(distributed, "_received", [])  # what is received here must not reach other tests
     trainer, batches = prepared("images", tmp_path, r1="1", penalty_share="0.1")
     batches.ranks = 2
     trainer.step(batches.at(0))
@@ -112,6 +113,7 @@ def test_tensors_of_two_devices_are_averaged(away: None, monkeypatch: pytest.Mon
     monkeypatch.setattr(distributed, "size", lambda: 2)
     monkeypatch.setattr(dist, "all_reduce", sent.append)
     monkeypatch.setattr(distributed, "Download", lambda flags: None)
+    monkeypatch.setattr(distributed, "_received", [])  # what is received here must not reach other tests
     monkeypatch.setattr(torch, "_foreach_copy_", lambda *lists: None)  # `meta` has nothing to copy back
     distributed.average([torch.ones(2), torch.ones(3, device=META)])
     assert [(message.device, len(message)) for message in sent] == [(META, 5 + len(distributed.NAMES))]
