@@ -10,8 +10,7 @@ import pytest
 import torch
 from conftest import quick
 
-from ganvas.core import optimizers
-from ganvas.training import memory
+from ganvas.core import devices, optimizers
 from ganvas.training.batches import Batches
 from ganvas.training.events import Evaluated, Logged, Sampled, Saved, Started, Stepped
 from ganvas.training.experiment import Experiment
@@ -90,9 +89,9 @@ def test_one_batch_of_two_groups_judges_as_two_batches_do(penalties: tuple[str, 
 
 
 def test_memory_is_kept_where_the_c_library_can(monkeypatch: pytest.MonkeyPatch) -> None:
-    memory.keep_freed()
-    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: object())  # without mallopt
-    memory.keep_freed()
+    devices.keep_freed()
+    monkeypatch.setattr(devices.ctypes, "CDLL", lambda name: object())  # without mallopt
+    devices.keep_freed()
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

@@ -1,10 +1,15 @@
-"""Copies between a CPU and a GPU for which neither waits, and the precision with which a GPU multiplies."""
+"""Copies between a CPU and a GPU for which neither waits, a GPU's precision, and the CPU's memory."""
 
 from __future__ import annotations
+
+import contextlib
+import ctypes
 
 import torch
 from torch import Tensor
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+KEPT = 2**30  # bytes
 SHARE = 0.25  # of a GPU's free memory that training data may take
 
 
@@ -51,10 +56,13 @@ def fits(bytes_needed: int, device: torch.device) -> bool:
 def best() -> torch.device:
     """The GPU of this process, or the CPU; where the GPU multiplies, float32 numbers are not shortened from now on.
 
-    For networks that are used and not trained: a seed gives the same picture, and a model the same metrics.
+    For networks that are used and not trained: a seed gives the same picture, and a model the same metrics. The CPU's
+    memory is kept.
     """
     device = torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
     set_precision(device, "fp32")
+    if device.type == "cpu":
+        keep_freed()
     return device
 
 
@@ -66,3 +74,15 @@ def set_precision(device: torch.device, precision: str) -> None:
         shortened = precision == "bf16"
         torch.backends.cuda.matmul.allow_tf32 = shortened
         torch.backends.cudnn.allow_tf32 = shortened
+
+
+def keep_freed() -> None:
+    """Keep the memory that is freed on the CPU for what comes next, where the C library is glibc (mallopt(3)).
+
+    By default large blocks go back to the system and come back as new pages, an eighth of a step of `classic-dcgan`
+    (docs/log.md, 2026-11-30).
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+        mallopt = ctypes.CDLL(None).mallopt
+        for name in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
+            mallopt(name, KEPT)

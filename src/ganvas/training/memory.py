@@ -1,9 +1,8 @@
-"""Memory of a training: kept from step to step, and a clear message, beforehand where possible, if it is not enough."""
+"""Memory of a training: a clear message, beforehand where possible, if it is not enough."""
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,8 +12,6 @@ from torch import nn
 from ganvas.core.errors import UserError
 from ganvas.core.samples import Spec
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
-KEPT = 2**30  # bytes
 NO_MEMORY = ("DefaultCPUAllocator", "not enough memory", "out of memory", "Storage size calculation overflowed")
 
 
@@ -55,15 +52,3 @@ def check_memory(networks: Sequence[nn.Module]) -> None:
     with contextlib.suppress(ValueError, OSError, AttributeError):  # not all systems report it
         if needed > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
             raise MemoryError(f"{needed:,} bytes")
-
-
-def keep_freed() -> None:
-    """Keep what a step frees for the next one, where the C library is glibc (mallopt(3)).
-
-    By default large blocks go back to the system and come back as new pages, an eighth of a step of `classic-dcgan`
-    (docs/log.md, 2026-11-30).
-    """
-    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
-        mallopt = ctypes.CDLL(None).mallopt
-        for name in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD):
-            mallopt(name, KEPT)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ganvas.core import checkpoint, devices, distributed, optimizers, seeds
 from ganvas.core.config import LARGEST, knob
 from ganvas.core.errors import UserError
-from ganvas.training import ema, memory
+from ganvas.training import ema
 from ganvas.training.batches import Batch, Batches
 from ganvas.training.task import Task
 
@@ -140,7 +140,7 @@ class Trainer:
         place(task, self.device)
         devices.set_precision(self.device, self.precision)
         if self.device.type == "cpu":
-            memory.keep_freed()
+            devices.keep_freed()
         self.average = copy.deepcopy(task.generator).requires_grad_(False).eval()
         self.trained_d = [w for w in task.discriminator.parameters() if w.requires_grad]
         weights, betas = list(task.generator.parameters()), self.betas(0)
