@@ -57,9 +57,7 @@ def test_the_steps_that_are_timed_leave_no_trace(
     cores = Cores(monkeypatch, best=1)
     said = notes(train(experiment, tmp_path / "chosen"))
     assert cores.choices == 1
-    assert said == [
-        "Computing with one thread of 2, which is quickest here and now. OMP_NUM_THREADS=2 would fix the number."
-    ]
+    assert said == ["Computing with one thread of 2, which is quickest here and now. Set OMP_NUM_THREADS to choose it."]
     assert cores.count == 2  # as before the training
     assert results(tmp_path / "chosen") == results(tmp_path / "given")
     assert checkpoint.load(Run(tmp_path / "chosen").snapshots()[0])[1]["machine"]["threads"] == 1

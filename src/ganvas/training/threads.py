@@ -48,8 +48,10 @@ class Threads:
         if count == before:
             return []
         used = "one thread" if count == 1 else f"{count} threads"
-        text = f"Computing with {used} of {self.most}, which is quickest here and now. "
-        return [Noted(trainer.images, f"{text}OMP_NUM_THREADS={self.most} would fix the number.")]
+        text = (
+            f"Computing with {used} of {self.most}, which is quickest here and now. Set OMP_NUM_THREADS to choose it."
+        )
+        return [Noted(trainer.images, text)]
 
     def _step(self, images: int, number: int) -> None:
         """The step of that number after so many images."""
