@@ -1,4 +1,4 @@
-"""A training chooses its threads by steps that leave no trace, and goes on with them when it is resumed."""
+"""A training chooses its threads by steps that leave no trace, and keeps them when it is resumed."""
 
 from __future__ import annotations
 

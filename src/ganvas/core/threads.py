@@ -19,7 +19,7 @@ from torch.nn import functional as F  # noqa: N812
 GIVEN = "OMP_NUM_THREADS", "MKL_NUM_THREADS"  # variables by which a user says how many
 SECONDS = 0.1  # for which the work is timed with each number
 SLOWER = 4.0  # times the least time: a single piece is enough to see
-GAIN = 0.9  # of the time with fewer threads, from which more of them are worth it
+GAIN = 0.9  # of the time with fewer threads: more must take less than that
 
 
 def given() -> bool:

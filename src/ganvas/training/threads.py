@@ -60,7 +60,7 @@ class Threads:
         trainer.step(self.batches.at(trainer.images))
 
     def resume(self, machine: dict[str, Any]) -> None:
-        """Use as many as the training had, so that it goes on bit for bit; `machine`: of the snapshot."""
+        """Use as many as the training had, so that it continues bit for bit; `machine`: of the snapshot."""
         known = machine.get("threads")
         if self.free and type(known) is int and 1 <= known <= self.most:
             torch.set_num_threads(known)
