@@ -17,7 +17,7 @@ from ganvas.training import threads
 from ganvas.training.events import Noted
 from ganvas.training.forecast import Trial
 
-Work = Callable[[int], object]
+Work = Callable[[], object]
 
 
 class Cores:
@@ -35,8 +35,8 @@ class Cores:
 
     def quickest(self, work: Work, most: int) -> tuple[int, float]:
         assert most == 2
-        for number in range(6):
-            work(number)
+        for _ in range(6):
+            work()
         self.choices += 1
         self.count = self.best
         return self.best, self.seconds
@@ -61,6 +61,22 @@ def test_the_steps_that_are_timed_leave_no_trace(
     assert cores.count == 2  # as before the training
     assert results(tmp_path / "chosen") == results(tmp_path / "given")
     assert checkpoint.load(Run(tmp_path / "chosen").snapshots()[0])[1]["machine"]["threads"] == 1
+
+
+@pytest.mark.parametrize(
+    "recipe", [r if r == "mnist" else pytest.param(r, marks=pytest.mark.long) for r in ("mnist", "translate", "table")]
+)
+def test_nor_do_those_of_a_later_choice(
+    recipe: str, blobs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = quick(recipe, blobs, steps=12)
+    train(experiment, tmp_path / "given")
+    cores = Cores(monkeypatch, best=1)
+    monkeypatch.setattr(threads, "OTHER", 1.0)  # after every log line
+    monkeypatch.setattr(threads, "PAUSE", 0.0)
+    train(experiment, tmp_path / "chosen")
+    assert cores.choices == 4  # at the start, and after three lines of four
+    assert results(tmp_path / "chosen") == results(tmp_path / "given")
 
 
 def test_all_threads_are_no_news(blobs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

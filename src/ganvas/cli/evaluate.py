@@ -90,9 +90,9 @@ def _measured(source: Path, options: Options) -> int:
     from ganvas.core import model as models
     from ganvas.core import registry, threads
 
-    threads.choose()
     name = models.task_of(source)
     task = registry.find(name) if name in registry.names() else _of_files(source, options.data)
+    threads.choose()
     if task.evaluate is not None:
         return task.evaluate(source, options)
     return _by_task_metrics(source, options)

@@ -37,17 +37,17 @@ def restored() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def quickest(work: Callable[[int], object], most: int) -> tuple[int, float]:
+def quickest(work: Callable[[], object], most: int) -> tuple[int, float]:
     """The number of threads with which `work` is quickest, and the seconds that it then takes; PyTorch is set to it.
 
     More are tried as long as they are a gain.
 
     Args:
-        work: a piece of work, of that number.
+        work: what always takes as long with as many threads.
         most: threads to try.
     """
     best, least = 1, math.inf
-    for count in [n for n in (2**k for k in range(most.bit_length())) if n < most] + [most]:
+    for count in (*(2**k for k in range((most - 1).bit_length())), most):
         torch.set_num_threads(count)
         took = _seconds(work, SLOWER * least)
         if took > GAIN * least:
@@ -57,16 +57,17 @@ def quickest(work: Callable[[int], object], most: int) -> tuple[int, float]:
     return best, least
 
 
-def _seconds(work: Callable[[int], object], limit: float) -> float:
-    """The mean seconds of a piece after the first one, which alone may show that it takes longer than `limit`."""
+def _seconds(work: Callable[[], object], limit: float) -> float:
+    """The mean seconds that it takes after a first time, which alone may show that it takes longer than `limit`."""
     start = time.monotonic()
-    work(0)
+    work()
     if (first := time.monotonic() - start) > limit:
         return first
-    start, number = time.monotonic(), 0
-    while not number or time.monotonic() - start < SECONDS:
-        work(number := number + 1)
-    return (time.monotonic() - start) / number
+    start, times = time.monotonic(), 0
+    while not times or time.monotonic() - start < SECONDS:
+        work()
+        times += 1
+    return (time.monotonic() - start) / times
 
 
 def choose() -> None:
@@ -75,4 +76,4 @@ def choose() -> None:
         return
     images, first, second = torch.rand(64, 1, 28, 28), torch.rand(16, 1, 3, 3), torch.rand(32, 16, 3, 3)
     with torch.inference_mode():
-        quickest(lambda _: F.conv2d(F.relu_(F.conv2d(images, first)), second, stride=2), torch.get_num_threads())
+        quickest(lambda: F.conv2d(F.relu_(F.conv2d(images, first)), second, stride=2), torch.get_num_threads())

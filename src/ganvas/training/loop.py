@@ -82,10 +82,9 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
             if time.monotonic() - saved >= config.save_seconds and run.writes:
                 distributed.wish("save")  # granted at once, or with the next step if there are other ranks
             events: list[Event] = [Stepped(after)]  # yielded only when all work of the step is done
-            if done or crossed(before, after, config.tick_every):
-                events.append(logged := _log(trainer, batches, run))
-                events += [] if done else threads.logged(logged.row["images_per_second"])
-                events += [Measured(background.images, rows) for rows in [background.collect()] if rows]
+            logged = _log(trainer, batches, run) if done or crossed(before, after, config.tick_every) else None
+            if logged:
+                events += [logged, *(Measured(background.images, rows) for rows in [background.collect()] if rows)]
             if done or pictured(config, after):
                 events += _previewed(trainer, batches, run)
                 if over := "" if done else task.is_over():
@@ -99,6 +98,8 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
                     distributed.agree({"their digest": trainer.digest()}, f"weights after {after:,} images")
                 events.append(_save(trainer, run))
                 saved = time.monotonic()
+            if logged and not done:  # last, as it times the next step
+                events += threads.logged(logged.row["images_per_second"])
             yield from events if run.writes else events[:1]
     except GeneratorExit:  # the last step is whole: keep it
         _save(trainer, run)

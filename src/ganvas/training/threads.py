@@ -36,12 +36,15 @@ class Threads:
         self.chosen = -math.inf  # when
 
     def choose(self) -> list[Noted]:
-        """Time a few steps, which leave no trace; a note if it is another number than before."""
+        """Time the next step, several times; a note if it is another number than before.
+
+        That leaves no trace: the state is restored, and what a task notes besides is what the step itself will note.
+        """
         if not self.free:
             return []
         trainer, before, start = self.trainer, torch.get_num_threads(), time.monotonic()
         tensors, card = {name: t.clone() for name, t in trainer.tensors().items()}, copy.deepcopy(trainer.card())
-        count, seconds = quickest(lambda number: self._step(card["images"], number), self.most)
+        count, seconds = quickest(lambda: self._step(card["images"]), self.most)
         trainer.restore(Path(), tensors, card)
         self.expected, self.chosen = trainer.config.batch / seconds, time.monotonic()
         trainer.tick_seconds += self.chosen - start  # no part of the next log line's time
@@ -53,11 +56,10 @@ class Threads:
         )
         return [Noted(trainer.images, text)]
 
-    def _step(self, images: int, number: int) -> None:
-        """The step of that number after so many images."""
-        trainer = self.trainer
-        trainer.images = images + number * trainer.config.batch
-        trainer.step(self.batches.at(trainer.images))
+    def _step(self, images: int) -> None:
+        """The step after so many images."""
+        self.trainer.images = images
+        self.trainer.step(self.batches.at(images))
 
     def resume(self, machine: dict[str, Any]) -> None:
         """Use as many as the training had, so that it continues bit for bit; `machine`: of the snapshot."""
@@ -71,8 +73,6 @@ class Threads:
         self.expected = self.expected or rate
         if 1 / OTHER < factor < OTHER or time.monotonic() - self.chosen < PAUSE:
             return []
-        before = torch.get_num_threads()
-        notes = self.choose()
-        if torch.get_num_threads() == before:
+        if not (notes := self.choose()):  # the same number
             self.expected = rate  # what the log's lines show, with pictures and snapshots
         return notes
