@@ -74,6 +74,6 @@ def second_device(monkeypatch: pytest.MonkeyPatch, reads: bool = False) -> Itera
     with monkeypatch.context() as patch, Strict(reads):
         patch.setattr(trainer, "choose_device", lambda config: META)
         patch.setattr(torch, "autocast", lambda *args, **options: contextlib.nullcontext())
-        for kind in (optimizers.Adam, optimizers.AdamW):
+        for kind in (optimizers.Adam, optimizers.AdamW, optimizers.SGD):
             patch.setattr(kind, "__init__", plain(kind))
         yield

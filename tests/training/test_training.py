@@ -238,13 +238,16 @@ def test_the_steps_of_muon() -> None:
         assert torch.equal(mine, theirs)  # biases, and the matrix of three rows
 
 
-@pytest.mark.parametrize("name", ["Adam", "AdamW"])
-def test_optimizers_without_the_compiler_are_torchs(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("Adam", {"betas": (0.5, 0.99)}), ("AdamW", {"betas": (0.5, 0.99)}), ("SGD", {"momentum": 0.9, "nesterov": True})],
+)
+def test_optimizers_without_the_compiler_are_torchs(name: str, options: dict[str, Any]) -> None:
     """The same weights and states bit for bit, also after a state was loaded."""
     ours, theirs = (torch.nn.Linear(5, 3) for _ in range(2))
     theirs.load_state_dict(ours.state_dict())
     kinds = (getattr(optimizers, name), getattr(torch.optim, name))
-    pairs = [(n, kind(n.parameters(), 0.1, (0.5, 0.99))) for n, kind in zip((ours, theirs), kinds, strict=True)]
+    pairs = [(n, kind(n.parameters(), 0.01, **options)) for n, kind in zip((ours, theirs), kinds, strict=True)]
     for step in range(4):
         for network, optimizer in pairs:
             optimizer.zero_grad(set_to_none=True)

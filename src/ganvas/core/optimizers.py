@@ -105,3 +105,9 @@ class AdamW(_Uncompiled, torch.optim.AdamW):
     """`torch.optim.AdamW`; its steps cannot be differentiated."""
 
     step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
+
+
+class SGD(_Uncompiled, torch.optim.SGD):
+    """`torch.optim.SGD`; its steps cannot be differentiated."""
+
+    step = torch.no_grad()(inspect.unwrap(torch.optim.SGD.step))

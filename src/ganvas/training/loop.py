@@ -61,15 +61,11 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
     place(task, batches.device)  # `prepare` may compute with them
     task.prepare(config, batches)
     trainer = Trainer(task, config)
-    if run.writes and (text := trainer.small_parts()):
-        yield Warned(trainer.images, text)
     threads = Threads(trainer, batches)
     began = yield from _begin(trainer, batches, run, threads)
     saved = time.monotonic()
     background = Background(run, config.evaluate_count, task.measures_beside, trainer.device.type)
     pace = Pace(run, trainer.images, batches.count)
-    if trainer.images < config.images and run.writes and (over := task.is_over()):
-        yield Noted(trainer.images, over)  # a resumed training had ended before its length
     try:
         while trainer.images < config.images and not task.is_over():
             before = trainer.images
@@ -132,6 +128,8 @@ def _events(trainer: Trainer, work: Iterator[tuple[float, str]]) -> Iterator[Eve
 
 def _begin(trainer: Trainer, batches: Batches, run: Run, threads: Threads) -> Generator[Event, None, float]:
     """Restore the run's last snapshot, or make the first one; returns when an unbroken training would have begun."""
+    if run.writes and (text := trainer.small_parts()):
+        yield Warned(trainer.images, text)
     tensors, card = {}, {}
     with distributed.together():
         path, tensors, card, bad = run.last_snapshot(trainer.restore) if run.writes else (None, {}, {}, [])
@@ -166,6 +164,8 @@ def _begin(trainer: Trainer, batches: Batches, run: Run, threads: Threads) -> Ge
         run.save_sample("reals", batches.data.examples().files())
         events = [_sample(trainer, batches, run, "fakes_init"), _save(trainer, run)]
         yield from events if run.writes else []
+    if trainer.images < trainer.config.images and run.writes and (over := trainer.task.is_over()):
+        yield Noted(trainer.images, over)  # a resumed training had ended before its length
     return began
 
 

@@ -496,6 +496,33 @@ def test_the_penalty_is_the_squared_gradient_of_each_part_in_what_it_sees() -> N
     assert torch.allclose(logged["r1"], expected / len(views), rtol=1e-4)
 
 
+@pytest.mark.parametrize("labels", ["true", "false"])
+def test_a_finished_generator_draws_as_it_did_in_training(labels: str, photographs: Path, tmp_path: Path) -> None:
+    """Its norms use what they would have computed from a batch, whatever an average has left in them."""
+    settings = {**SMALL, "images": "32", "batch": "16", "teach": "0", "detect": "0", "device": "cpu", "labels": labels}
+    experiment = api.experiment("photos", photographs, settings)
+    trial = Trial(experiment, experiment.load_data())
+    task, generator = trial.trainer.task, trial.trainer.average
+    assert isinstance(task, ProjectedTask)
+    norms = [m for m in generator.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    variances = [value for name, value in generator.named_buffers() if name.endswith("running_var")]
+    z = torch.randn(512, task.latent_dim)
+    known = torch.arange(512) % 2 if labels == "true" else None
+    with torch.no_grad():
+        expected = generator.train()(z, known)
+        for value in variances:
+            value.fill_(3)
+        before = (generator.eval()(z, known) - expected).abs().mean()
+        [*task.finish(generator, trial.batches, Run(tmp_path))]
+        after = (generator(z, known) - expected).abs().mean()
+    assert after < 0.1 * before
+    assert not generator.training
+    assert {norm.momentum for norm in norms} == {0.1}
+    first = [value.clone() for value in variances]
+    [*task.finish(generator, trial.batches, Run(tmp_path))]
+    assert all(map(torch.equal, variances, first))
+
+
 def test_a_snapshot_is_written_after_the_teaching(photographs: Path, tmp_path: Path) -> None:
     settings = {**SMALL, "images": "8", "batch": "8", "teach": "25", "detect": "0", "device": "cpu"}
     for event in api.experiment("photos", photographs, settings).run(tmp_path / "run"):

@@ -9,9 +9,10 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ganvas.core import seeds
+from ganvas.core import distributed, seeds
+from ganvas.core.run import Run
 from ganvas.networks.projected import Discriminator
 from ganvas.tasks.generate.task import GenerateTask
 from ganvas.tasks.generate.teach import BATCH, teach
@@ -21,6 +22,7 @@ from ganvas.training.batches import MOST_TIMES, Batch, Batches
 SAID_EVERY = 20.0  # seconds between two sentences on the teaching
 MOST_EPOCHS = 200  # of the teaching; 20 are too few for 500 photographs (docs/log.md, 2026-11-30)
 MEASURED = 500  # images from which the scales of the maps are taken
+DRAWN = 2_048  # drawings from which the statistics of the averaged generator's norms are taken
 FEATURES = 300.0  # weight of the penalties on features, which have many more numbers than pixels, where it is 1
 
 
@@ -75,6 +77,36 @@ class ProjectedTask(GenerateTask):
             yield step / steps, text
         self._measure(batches, precision)
         yield 1.0, f"It is right about {float(share):.0%} of them. Now the generator and the discriminator train."
+
+    def finish(self, generator: nn.Module, batches: Batches, run: Run) -> Iterator[str]:
+        yield from self._renew_norms(generator, batches)
+        yield from super().finish(generator, batches, run)
+
+    @torch.no_grad()
+    def _renew_norms(self, generator: nn.Module, batches: Batches) -> Iterator[str]:
+        """Take the statistics of the batch norms from the generator's own drawings, in batches as in the training.
+
+        The averaged generator has averages of the trained generator's, whose maps vary more than its own, so that its
+        drawings would vary too little. Source: Izmailov et al. 2018, "Averaging weights leads to wider optima".
+        """
+        norms = [module for module in generator.modules() if isinstance(module, nn.BatchNorm2d)]
+        if not norms:
+            return
+        size, source = max(2, batches.batch // distributed.size()), torch.Generator().manual_seed(batches.seed)
+        known, momenta = batches.data.train.labels, [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # the mean over all batches
+        yield "Measuring the batch norms of the finished generator ..."
+        generator.train()
+        for _ in range(math.ceil(DRAWN / size)):
+            z = torch.randn(size, self.latent_dim, generator=source).to(batches.device)
+            labels = None if known is None else known[torch.randint(len(known), (size,), generator=source)]
+            generator(z, None if labels is None else labels.to(batches.device))
+            yield ""
+        generator.eval()
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
 
     def _measure(self, batches: Batches, precision: AbstractContextManager[Any]) -> None:
         """Set the scales of the maps."""

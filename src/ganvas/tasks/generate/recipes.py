@@ -173,7 +173,7 @@ def photos() -> Experiment:
     """Your own photographs, 28 to 256 pixels: what `images` trains with when it finds photographs.
 
     CIFAR-10, labelled, images=322k (not the default length), seed 0, measured once, one thread of an AMD EPYC
-    (AVX512-bf16, no AMX); torch 2.13.0; 2026-11-30; the lesson, 97,000 images, was by SGD then. After 49 minutes of
+    (AVX512-bf16, no AMX); torch 2.13.0; 2026-11-30; before norms were measured anew at the end. After 49 minutes of
     processor time in all 10,000 drawings have a Frechet distance of 98.0 (efficientnet-lite0; real ones 18.8; 226 after
     10 minutes, 118 after 27) and a recall of .257 (.677): variety is what lacks most. A classifier names 68.9% of them
     as asked for, and 88.6% of the test pictures. docs/benchmarks.md has more.
