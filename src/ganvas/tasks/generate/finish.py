@@ -51,7 +51,7 @@ def _learn_selector(task: GenerateTask, generator: nn.Module, batches: Batches) 
 
 
 def _learn_detector(task: GenerateTask, generator: nn.Module, batches: Batches, run: Run) -> Iterator[str]:
-    yield "Training the detector (a few seconds) ..."
+    yield "Training the detector ..."
     train, held_out, seed = batches.data.train.samples, batches.data.held_out.samples, batches.seed
     starts = range(0, min(FAKES, len(train)), PORTION)
     fakes = torch.cat([_final_pictures(task, generator, batches, start, train) for start in starts])

@@ -110,7 +110,7 @@ class SoundTask(Task):
             self.findings["no_detector"] = reason
             yield f"No detector: {reason}." if self.config.detect else ""
             return
-        yield "Training the detector (a few seconds) ..."
+        yield "Training the detector ..."
         for found in detect_report.learn(self.discriminator, generator, self.latent_dim, batches, self.config.detect):
             if found is None:
                 yield ""
