@@ -24,12 +24,12 @@ from typing import Any
 
 import classifier
 import numpy as np
+import process
 import torch
 from peer_training import PEERS, Training, noted, precision, train
 from torch import Tensor
 
 import ganvas
-from ganvas.core import threads
 from ganvas.images import data as datasets
 from ganvas.images.data import ImageData
 from ganvas.metrics.figures import Figure
@@ -238,7 +238,7 @@ def main() -> None:
     a = parser.parse_args()
     if a.verb == "train":
         torch.set_num_threads(a.threads)
-        os.environ[threads.GIVEN[0]] = str(a.threads)  # or a recipe would choose its own number
+        os.environ.update(dict.fromkeys(process.THREADS, str(a.threads)))  # or a recipe would choose its own number
         settings = dict(text.split("=", 1) for text in a.set)
         source = a.data if a.data in datasets.DATASETS else str(Path(a.data).absolute())
         for seed in a.seeds:

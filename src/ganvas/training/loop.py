@@ -87,8 +87,7 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
                     done = True
                     events.append(Noted(after, over))
             if crossed(before, after, config.evaluate_every) and run.writes and not (done or background.busy):
-                _save_model(trainer, run, run.candidate(after))
-                background.start(after)
+                _evaluate(trainer, run, background)
             if distributed.granted("save") or done:
                 if distributed.size() > 1:
                     distributed.agree({"their digest": trainer.digest()}, f"weights after {after:,} images")
@@ -105,9 +104,14 @@ def fit(task: Task, batches: Batches, config: Config, run: Run) -> Iterator[Even
     elif not run.is_finished():  # leaving here loses nothing: the last snapshot holds the whole training
         yield from _finish(trainer, batches.whole(), run)
         if config.evaluate_every:
-            _save_model(trainer, run, run.candidate(trainer.images), finished=True)
-            background.start(trainer.images)
+            _evaluate(trainer, run, background, finished=True)
     distributed.tell("finished")
+
+
+def _evaluate(trainer: Trainer, run: Run, background: Background, finished: bool = False) -> None:
+    """Have the model as it is now measured while the training continues."""
+    _save_model(trainer, run, run.candidate(trainer.images), finished=finished)
+    background.start(trainer.images)
 
 
 def _wait(trainer: Trainer, what: str) -> Iterator[Event]:
